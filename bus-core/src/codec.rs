@@ -1,0 +1,95 @@
+//! Codecs: from an envelope to the bytes of a message and back.
+//!
+//! [`NativeJson`] is the default. A transport whose wire has a shape of its own brings its own codec.
+
+mod native_decode;
+mod native_json;
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::event::{DomainEvent, EventType};
+use crate::message::{Header, Message};
+use crate::{Error, Head};
+
+pub use native_json::NativeJson;
+
+/// Turns envelopes into bytes and back.
+pub trait Codec: Debug + Send + Sync + 'static {
+    /// The media type of what [`encode`](Self::encode) writes.
+    fn content_type(&self) -> &'static str;
+
+    /// Writes an envelope that goes to `topic`.
+    ///
+    /// # Errors
+    ///
+    /// When the payload cannot be serialized.
+    fn encode(&self, topic: &str, head: &Head, payload: &dyn EncodePayload) -> Result<Encoded, Error>;
+
+    /// Reads an envelope, its payload unread. `expected` is the type that the message most likely has; where it
+    /// is right, its names need not be copied.
+    ///
+    /// # Errors
+    ///
+    /// When the message has no envelope; never panics, whatever the bytes.
+    fn decode(&self, message: &Message, expected: Option<&'static EventType>) -> Result<Decoded, Error>;
+
+    /// The event type of a message, where it can be told without reading the body.
+    fn peek_event_type<'m>(&self, message: &'m Message) -> Option<&'m str>;
+}
+
+/// What a codec made of an envelope.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The headers that the wire format wants.
+    pub headers: Vec<Header>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What a codec found in a message.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// Everything but the payload.
+    pub head: Head,
+    /// The payload, as JSON text.
+    pub payload: PayloadBytes,
+}
+
+/// A payload as JSON text: a part of the message's body, or bytes of its own where the wire has another format.
+#[derive(Debug, Clone)]
+pub enum PayloadBytes {
+    /// This part of the body.
+    InBody(Range<usize>),
+    /// These bytes.
+    Own(Bytes),
+}
+
+/// A payload that can be written, whatever its type.
+pub trait EncodePayload: Send + Sync {
+    /// Appends the payload to `out`, as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be serialized.
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error>;
+}
+
+impl<E: DomainEvent> EncodePayload for E {
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        self.serialize_payload(&mut serde_json::Serializer::new(out))
+    }
+}
+
+/// JSON text that is written as it stands.
+#[derive(Debug, Clone)]
+pub struct JsonPayload(pub Bytes);
+
+impl EncodePayload for JsonPayload {
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        out.extend_from_slice(&self.0);
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! Reading the native JSON envelope: one pass over the bytes, the payload borrowed and left unread.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Decoded, PayloadBytes};
+use crate::event::{EventType, Version};
+use crate::metadata::{Extensions, Metadata, TraceContext};
+use crate::{Head, Id};
+
+/// Reads the envelope in `body`. Names that are those of `expected` are not copied.
+pub(super) fn read_envelope(
+    body: &[u8],
+    expected: Option<&'static EventType>,
+) -> Result<Decoded, serde_json::Error> {
+    let wire: Wire<'_> = serde_json::from_slice(body)?;
+    let payload = range_within(body, wire.payload.get());
+    let head = Head {
+        event_id: wire.event_id,
+        event_type: known_or_owned(wire.event_type, expected.map(EventType::name)),
+        aggregate_type: known_or_owned(wire.aggregate_type, expected.map(EventType::aggregate)),
+        aggregate_id: wire.aggregate_id.into_owned(),
+        time: wire.time,
+        version: wire.version,
+        sequence: wire.sequence,
+        metadata: wire.metadata,
+        extensions: wire.extensions,
+    };
+    Ok(Decoded { head, payload: PayloadBytes::InBody(payload) })
+}
+
+fn known_or_owned(name: Cow<'_, str>, known: Option<&'static str>) -> Cow<'static, str> {
+    match known {
+        Some(known) if known == name => Cow::Borrowed(known),
+        _ => Cow::Owned(name.into_owned()),
+    }
+}
+
+/// Where `part`, which was borrowed from `whole`, lies in it.
+fn range_within(whole: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
+}
+
+struct Wire<'a> {
+    event_id: Id,
+    event_type: Cow<'a, str>,
+    aggregate_id: Cow<'a, str>,
+    aggregate_type: Cow<'a, str>,
+    time: Timestamp,
+    version: Version,
+    sequence: Option<u64>,
+    payload: &'a RawValue,
+    metadata: Metadata,
+    extensions: Extensions,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(WireVisitor)
+    }
+}
+
+struct WireVisitor;
+
+impl<'de> Visitor<'de> for WireVisitor {
+    type Value = Wire<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an envelope: an object with `eventId`, `eventType`, `payload` and more")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'de>, A::Error> {
+        let mut event_id = None;
+        let (mut event_type, mut aggregate_id, mut aggregate_type) = (None, None, None);
+        let (mut time, mut major, mut minor, mut sequence) = (None, None, None, None);
+        let (mut payload, mut metadata, mut extensions) = (None, None, Extensions::default());
+        while let Some(Text(key)) = map.next_key()? {
+            match &*key {
+                "eventId" => event_id = Some(map.next_value()?),
+                "eventType" => event_type = Some(map.next_value::<Text<'de>>()?.0),
+                "aggregateId" => aggregate_id = Some(map.next_value::<Text<'de>>()?.0),
+                "aggregateType" => aggregate_type = Some(map.next_value::<Text<'de>>()?.0),
+                "timestamp" => time = Some(map.next_value::<Time>()?.0),
+                "version" => major = Some(map.next_value()?),
+                "minor" => minor = map.next_value()?,
+                "sequence" => sequence = map.next_value()?,
+                "payload" => payload = Some(map.next_value()?),
+                "metadata" => metadata = map.next_value::<Option<WireMetadata>>()?,
+                _ => extensions.insert(key.into_owned(), map.next_value()?),
+            }
+        }
+        let missing = <A::Error as de::Error>::missing_field;
+        Ok(Wire {
+            event_id: event_id.ok_or_else(|| missing("eventId"))?,
+            event_type: event_type.ok_or_else(|| missing("eventType"))?,
+            aggregate_id: aggregate_id.ok_or_else(|| missing("aggregateId"))?,
+            aggregate_type: aggregate_type.ok_or_else(|| missing("aggregateType"))?,
+            time: time.ok_or_else(|| missing("timestamp"))?,
+            version: Version::new(major.ok_or_else(|| missing("version"))?, minor.unwrap_or(0)),
+            sequence,
+            payload: payload.ok_or_else(|| missing("payload"))?,
+            metadata: metadata.unwrap_or_default().0,
+            extensions,
+        })
+    }
+}
+
+#[derive(Default)]
+struct WireMetadata(Metadata);
+
+impl<'de> Deserialize<'de> for WireMetadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MetadataVisitor)
+    }
+}
+
+struct MetadataVisitor;
+
+impl<'de> Visitor<'de> for MetadataVisitor {
+    type Value = WireMetadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata: an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireMetadata, A::Error> {
+        let mut metadata = Metadata::default();
+        let (mut trace_parent, mut trace_state) = (None, None);
+        while let Some(Text(key)) = map.next_key()? {
+            match &*key {
+                "userId" => metadata.user_id = map.next_value()?,
+                "correlationId" => metadata.correlation_id = map.next_value()?,
+                "causationId" => metadata.causation_id = map.next_value()?,
+                "traceparent" => trace_parent = map.next_value()?,
+                "tracestate" => trace_state = map.next_value()?,
+                _ => {
+                    let value: &RawValue = map.next_value()?;
+                    match serde_json::from_str(value.get()) {
+                        Ok(text) => drop(metadata.pairs.insert(key.into_owned(), text)),
+                        Err(_) => metadata.extensions.insert(key.into_owned(), value.to_owned()),
+                    }
+                }
+            }
+        }
+        metadata.trace = trace_parent.map(|parent| TraceContext { parent, state: trace_state });
+        Ok(WireMetadata(metadata))
+    }
+}
+
+/// A string, borrowed where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// An RFC 3339 timestamp.
+struct Time(Timestamp);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        text.parse().map(Time).map_err(|error| {
+            de::Error::custom(format_args!("`timestamp` is no RFC 3339 time with a zone: {error}"))
+        })
+    }
+}

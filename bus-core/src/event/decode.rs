@@ -1,0 +1,126 @@
+//! From the bytes of a payload to a value, and what can go wrong on the way.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use super::{EventType, Version};
+
+/// A payload as it was stored: JSON text, with the event type and version that it was written under.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredPayload<'a> {
+    event_type: &'a str,
+    version: Version,
+    json: &'a [u8],
+}
+
+impl<'a> StoredPayload<'a> {
+    /// A payload of `event_type` at `version`, in JSON.
+    pub fn new(event_type: &'a str, version: Version, json: &'a [u8]) -> Self {
+        StoredPayload { event_type, version, json }
+    }
+
+    /// The name of the event type that it was written under.
+    pub fn event_type(&self) -> &'a str {
+        self.event_type
+    }
+
+    /// The version that it was written under.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The JSON text.
+    pub fn json(&self) -> &'a [u8] {
+        self.json
+    }
+
+    /// Whether this was written as `event_type`, at the same major version.
+    pub fn is(&self, event_type: &EventType) -> bool {
+        self.version.major == event_type.version().major && self.event_type == event_type.name()
+    }
+
+    /// Reads the JSON as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// When the text does not have the shape of `T`; the error tells line and column.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        serde_json::from_slice(self.json).map_err(|error| self.error(DecodeErrorKind::Payload, error))
+    }
+
+    /// The error of a payload that is of no type and version that the reader knows.
+    pub fn unknown(&self) -> DecodeError {
+        self.error(DecodeErrorKind::UnknownVersion, "no upcaster leads from it to a version that is known here")
+    }
+
+    /// An error of `kind` about this payload.
+    pub fn error(
+        &self,
+        kind: DecodeErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> DecodeError {
+        DecodeError {
+            kind,
+            event_type: self.event_type.to_owned(),
+            version: self.version,
+            source: source.into(),
+        }
+    }
+}
+
+/// Why a stored event could not be read.
+#[derive(Debug)]
+pub struct DecodeError {
+    kind: DecodeErrorKind,
+    event_type: String,
+    version: Version,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+/// What went wrong in a [`DecodeError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeErrorKind {
+    /// The payload does not have the shape of its event type.
+    Payload,
+    /// The event type is known, this major version of it is not.
+    UnknownVersion,
+    /// An upcaster refused the old event.
+    Upcast,
+}
+
+impl DecodeError {
+    /// What went wrong.
+    pub fn kind(&self) -> DecodeErrorKind {
+        self.kind
+    }
+
+    /// The event type that the payload was written under.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The version that the payload was written under.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = match self.kind {
+            DecodeErrorKind::Payload => "reading the payload of",
+            DecodeErrorKind::UnknownVersion => "reading an unknown version of",
+            DecodeErrorKind::Upcast => "upcasting",
+        };
+        write!(f, "{doing} `{}` {}", self.event_type, self.version)
+    }
+}
+
+impl StdError for DecodeError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}

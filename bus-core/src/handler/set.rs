@@ -1,0 +1,85 @@
+//! Lists of handlers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Accepts, Handler, HandlerFn, HandlerInput, HandlerSpec, Requirement};
+
+/// Handlers to be given to an application; `handlers![…]` makes one.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct HandlerSet(pub(crate) Vec<HandlerEntry>);
+
+/// A handler with all that is known about it.
+pub struct HandlerEntry {
+    pub(crate) spec: HandlerSpec,
+    pub(crate) accepts: Accepts,
+    pub(crate) is_batch: bool,
+    pub(crate) requirements: Vec<Requirement>,
+    pub(crate) handler: Arc<dyn Handler>,
+}
+
+impl HandlerSet {
+    /// No handlers.
+    pub fn new() -> Self {
+        HandlerSet::default()
+    }
+
+    /// These and the function `handler`, run as `spec` says.
+    pub fn handler<F, Args>(mut self, spec: HandlerSpec, handler: F) -> Self
+    where
+        F: HandlerFn<Args>,
+        Args: Send + 'static,
+    {
+        self.0.push(HandlerEntry {
+            spec,
+            accepts: F::Input::accepts(),
+            is_batch: F::Input::IS_BATCH,
+            requirements: F::requirements(),
+            handler: handler.into_handler(),
+        });
+        self
+    }
+
+    /// These and those of `more`.
+    pub fn with(mut self, more: impl IntoHandlers) -> Self {
+        self.0.extend(more.into_handlers().0);
+        self
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for HandlerEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerEntry")
+            .field("spec", &self.spec)
+            .field("accepts", &self.accepts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something with handlers: a `#[handler]` function, or a value whose impl block has `#[handlers]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handlers",
+    label = "has no handlers",
+    note = "put `#[handler]` on the function, or `#[handlers(group = \"…\")]` on the impl block of the type"
+)]
+pub trait IntoHandlers {
+    /// Its handlers.
+    fn into_handlers(self) -> HandlerSet;
+}
+
+impl IntoHandlers for HandlerSet {
+    fn into_handlers(self) -> HandlerSet {
+        self
+    }
+}

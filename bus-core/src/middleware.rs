@@ -1,0 +1,10 @@
+//! What is around a handler, from the outside in: dedup( retry( breaker( timeout( catch_panic( layers( handler )))))).
+
+mod breaker;
+mod layer;
+mod retry;
+
+pub use breaker::{BreakerPolicy, BreakerState};
+pub(crate) use breaker::Breaker;
+pub use layer::{Middleware, Next};
+pub use retry::RetryPolicy;

@@ -1,0 +1,13 @@
+//! Publishing: event → envelope → publish layers → codec → transport → the broker's ack.
+//!
+//! Read [`Publisher`], then [`PublishLayer`], then the codec.
+
+mod bus;
+mod encode;
+mod layer;
+mod publisher;
+
+pub use bus::{Bus, BusBuilder};
+pub(crate) use encode::Draft;
+pub use layer::{OutgoingEvent, PublishLayer};
+pub use publisher::{PublishBatch, PublishError, Publisher};

@@ -1,0 +1,66 @@
+//! From an event to a message.
+
+use super::{Bus, OutgoingEvent};
+use crate::codec::{EncodePayload, JsonPayload};
+use crate::message::{Attributes, Message, Outbound, Topic};
+use crate::{Error, ErrorKind, Head};
+
+/// An event that has its envelope, on the way to the codec.
+pub(crate) struct Draft<'a> {
+    pub(crate) head: Head,
+    pub(crate) topic: Topic,
+    pub(crate) key: Option<String>,
+    pub(crate) payload: &'a dyn EncodePayload,
+}
+
+impl Bus {
+    /// Takes `draft` through the layers and the codec.
+    pub(crate) async fn encode(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
+        if self.layers().is_empty() {
+            return self.encode_plain(draft);
+        }
+        let mut payload = Vec::new();
+        draft.payload.write_json(&mut payload).map_err(|error| {
+            let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);
+            Error::new(ErrorKind::Encode, what).with_source(error)
+        })?;
+        let mut event = OutgoingEvent { head: draft.head, payload: payload.into() };
+        for layer in self.layers() {
+            layer.outgoing(&mut event).await?;
+        }
+        self.encode_plain(Draft { head: event.head, payload: &JsonPayload(event.payload), ..draft })
+    }
+
+    /// Takes `draft` through the codec alone, for buses without layers.
+    pub(crate) fn encode_plain(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
+        let Draft { head, topic, key, payload } = draft;
+        let encoded = self.codec().encode(&topic, &head, payload)?;
+        let attributes = Attributes {
+            correlation_id: head.correlation_id().clone(),
+            event_id: head.event_id,
+            event_type: head.event_type,
+            aggregate_type: head.aggregate_type,
+        };
+        let message = Message {
+            topic,
+            key: Some(key.unwrap_or(head.aggregate_id).into()),
+            headers: encoded.headers,
+            time: head.time,
+            body: encoded.body,
+        };
+        if let Some(most) = self.capabilities().max_message_bytes
+            && message.size() > most
+        {
+            let what = format!(
+                "publishing `{}` {}: {} bytes are more than the {most} that {} takes; \
+                 store the large part elsewhere and publish a reference to it",
+                attributes.event_type,
+                attributes.event_id,
+                message.size(),
+                self.transport().describe(),
+            );
+            return Err(Error::new(ErrorKind::Rejected, what));
+        }
+        Ok(Outbound { message, attributes: Some(attributes) })
+    }
+}

@@ -1,0 +1,44 @@
+//! Layers between the envelope and the codec, in both directions: where validation and sealing hang.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Error, Head, RawEvent};
+
+/// Sees every event on its way to the codec, and every delivery on its way from it.
+///
+/// A bus without layers does not pay for them: payloads are then written straight into the message.
+#[async_trait]
+pub trait PublishLayer: Debug + Send + Sync + 'static {
+    /// Checks or changes an event that is about to be encoded.
+    ///
+    /// # Errors
+    ///
+    /// The event is then not published, and the publisher gets the error.
+    async fn outgoing(&self, event: &mut OutgoingEvent) -> Result<(), Error> {
+        let _ = event;
+        Ok(())
+    }
+
+    /// Checks or changes an event that was delivered, before it is upcast and handled. Layers are passed in
+    /// reverse order here.
+    ///
+    /// # Errors
+    ///
+    /// The event is then tried again, where the error is retryable, and dead-lettered whole otherwise.
+    async fn incoming(&self, event: &mut RawEvent) -> Result<(), Error> {
+        let _ = event;
+        Ok(())
+    }
+}
+
+/// An event between envelope and codec.
+#[derive(Debug, Clone)]
+pub struct OutgoingEvent {
+    /// Everything but the payload.
+    pub head: Head,
+    /// The payload, as JSON text.
+    pub payload: Bytes,
+}

@@ -1,0 +1,246 @@
+//! From an event to an envelope: ids, time, and the chain that the event belongs to.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::{Bus, Draft};
+use crate::codec::EncodePayload;
+use crate::event::{DomainEvent, EventType, Keyed};
+use crate::handler::Output;
+use crate::message::{Outbound, Topic};
+use crate::metadata::TraceContext;
+use crate::transport::Published;
+use crate::{Envelope, Error, Head, Id, Metadata};
+
+/// Publishes events in a given chain, on behalf of a given user.
+///
+/// ```no_run
+/// # async fn example<E: jitney_core::event::Keyed>(bus: jitney_core::Bus, event: E) -> Result<(), jitney_core::Error> {
+/// let id = bus.publisher().user("u-17").correlation("request-4711").publish(&event).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Publisher {
+    bus: Bus,
+    metadata: Metadata,
+}
+
+impl Publisher {
+    pub(crate) fn new(bus: Bus) -> Self {
+        Publisher { bus, metadata: Metadata::default() }
+    }
+
+    /// What is published belongs to the chain `id`. Without one, each event starts a chain under its own id.
+    pub fn correlation(mut self, id: impl Into<Id>) -> Self {
+        self.metadata.correlation_id = Some(id.into());
+        self
+    }
+
+    /// What is published follows from `cause`: its chain, user and trace are carried on.
+    pub fn caused_by<E>(self, cause: &Envelope<E>) -> Self {
+        self.caused_by_head(cause.head())
+    }
+
+    pub(crate) fn caused_by_head(mut self, cause: &Head) -> Self {
+        self.metadata.correlation_id = Some(cause.correlation_id().clone());
+        self.metadata.causation_id = Some(cause.event_id.clone());
+        self.metadata.user_id.clone_from(&cause.metadata.user_id);
+        self.metadata.trace.clone_from(&cause.metadata.trace);
+        self
+    }
+
+    /// On behalf of the user `id`.
+    pub fn user(mut self, id: impl Into<String>) -> Self {
+        self.metadata.user_id = Some(id.into());
+        self
+    }
+
+    /// In the trace `context`.
+    pub fn trace(mut self, context: TraceContext) -> Self {
+        self.metadata.trace = Some(context);
+        self
+    }
+
+    /// With a pair of the application's own in the metadata.
+    pub fn pair(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.pairs.insert(name.into(), value.into());
+        self
+    }
+
+    /// Publishes `event`. See [`Bus::publish`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish`].
+    pub async fn publish<E: Keyed>(&self, event: &E) -> Result<Id, Error> {
+        self.publish_one(event.event_type(), event.aggregate_id(), event.key(), event).await
+    }
+
+    /// Publishes an event that does not say itself which aggregate it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish`].
+    pub async fn publish_for<E: DomainEvent>(&self, aggregate_id: impl fmt::Display, event: &E) -> Result<Id, Error> {
+        self.publish_one(event.event_type(), aggregate_id.to_string(), None, event).await
+    }
+
+    /// Publishes `events` in one batch. See [`Bus::publish_all`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish_all`].
+    pub async fn publish_all<'a, E: Keyed>(
+        &self,
+        events: impl IntoIterator<Item = &'a E>,
+    ) -> Result<Vec<Id>, PublishError> {
+        let mut batch = self.batch();
+        for event in events {
+            batch.add(event).await;
+        }
+        batch.send().await
+    }
+
+    /// An empty batch, for events of several types.
+    pub fn batch(&self) -> PublishBatch {
+        PublishBatch { publisher: self.clone(), entries: Vec::new() }
+    }
+
+    async fn publish_one(
+        &self,
+        event_type: &'static EventType,
+        aggregate_id: String,
+        key: Option<String>,
+        payload: &dyn EncodePayload,
+    ) -> Result<Id, Error> {
+        let id = self.bus.env().new_id();
+        let draft = self.draft(id.clone(), event_type, aggregate_id, key, payload);
+        let outbound = self.bus.encode(draft).await?;
+        let published = self.bus.transport().publish_one(outbound).await;
+        metrics::counter!("jitney_published_total", "event" => event_type.name()).increment(1);
+        published.into_result().map(|()| id)
+    }
+
+    fn draft<'a>(
+        &self,
+        id: Id,
+        event_type: &'static EventType,
+        aggregate_id: String,
+        key: Option<String>,
+        payload: &'a dyn EncodePayload,
+    ) -> Draft<'a> {
+        let mut head = Head::new(
+            id,
+            event_type.name(),
+            event_type.aggregate(),
+            aggregate_id,
+            self.bus.env().now(),
+            event_type.version(),
+        );
+        head.metadata = self.metadata.clone();
+        if head.metadata.correlation_id.is_none() {
+            head.metadata.correlation_id = Some(head.event_id.clone());
+        }
+        Draft { head, topic: Topic::Static(event_type.topic()), key, payload }
+    }
+
+    /// Encodes what a handler returned, under ids derived from the cause.
+    pub(crate) async fn encode_outputs(&self, origin: &str, outputs: &[Output]) -> Result<Vec<Outbound>, Error> {
+        let cause = self.metadata.causation_id.as_ref().expect("outputs of a handler have a cause");
+        let mut encoded = Vec::with_capacity(outputs.len());
+        for (index, output) in outputs.iter().enumerate() {
+            let id = cause.derive(origin, index);
+            let key = output.key.clone();
+            let draft = self.draft(id, output.event_type, output.aggregate_id.clone(), key, &*output.payload);
+            encoded.push(self.bus.encode(draft).await?);
+        }
+        Ok(encoded)
+    }
+}
+
+/// Events that are published together.
+#[derive(Debug)]
+#[must_use = "a batch is published by `send`"]
+pub struct PublishBatch {
+    publisher: Publisher,
+    entries: Vec<(Id, Result<Outbound, Error>)>,
+}
+
+impl PublishBatch {
+    /// Adds `event`; answers the id that it will have.
+    pub async fn add<E: Keyed>(&mut self, event: &E) -> Id {
+        self.add_for(event.aggregate_id(), event.key(), event).await
+    }
+
+    async fn add_for<E: DomainEvent>(&mut self, aggregate_id: String, key: Option<String>, event: &E) -> Id {
+        let bus = &self.publisher.bus;
+        let id = bus.env().new_id();
+        let draft = self.publisher.draft(id.clone(), event.event_type(), aggregate_id, key, event);
+        let encoded = bus.encode(draft).await;
+        self.entries.push((id.clone(), encoded));
+        id
+    }
+
+    /// Publishes the events; answers their ids. When one could not be encoded, none is published.
+    ///
+    /// # Errors
+    ///
+    /// When at least one of them is not known to be published; the error says what became of each.
+    pub async fn send(self) -> Result<Vec<Id>, PublishError> {
+        let mut ids = Vec::with_capacity(self.entries.len());
+        let mut outbound = Vec::with_capacity(self.entries.len());
+        let mut failed = Vec::new();
+        for (index, (id, encoded)) in self.entries.into_iter().enumerate() {
+            match encoded {
+                Ok(message) => outbound.push(message),
+                Err(error) => failed.push((index, error)),
+            }
+            ids.push(id);
+        }
+        if !failed.is_empty() {
+            return Err(PublishError { ids, failed });
+        }
+        metrics::counter!("jitney_published_total").increment(outbound.len() as u64);
+        let outcomes = self.publisher.bus.transport().publish(outbound).await;
+        let results = outcomes.into_iter().map(Published::into_result).enumerate();
+        failed.extend(results.filter_map(|(index, result)| result.err().map(|error| (index, error))));
+        if failed.is_empty() { Ok(ids) } else { Err(PublishError { ids, failed }) }
+    }
+}
+
+/// Some events of a batch are not known to be published.
+#[derive(Debug)]
+pub struct PublishError {
+    ids: Vec<Id>,
+    failed: Vec<(usize, Error)>,
+}
+
+impl PublishError {
+    /// The events that are not known to be published, by their place in the batch.
+    pub fn failed(&self) -> &[(usize, Error)] {
+        &self.failed
+    }
+
+    /// The ids of all events of the batch.
+    pub fn ids(&self) -> &[Id] {
+        &self.ids
+    }
+
+    /// Whether publishing those that failed again may succeed.
+    pub fn is_retryable(&self) -> bool {
+        self.failed.iter().all(|(_, error)| error.is_retryable())
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "publishing a batch: {} of {} events failed", self.failed.len(), self.ids.len())
+    }
+}
+
+impl StdError for PublishError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.failed.first().map(|(_, error)| error as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,1 @@
+//! Jitney's memory crate.

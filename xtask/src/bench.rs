@@ -1,0 +1,95 @@
+//! The benches by name.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::command::CommandLine;
+use crate::error::Error;
+use crate::runner;
+
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    args: &'static str,
+}
+
+const BENCHES: [Bench; 3] = [
+    Bench { name: "process", about: "the bus in one process, end to end", args: "bench --bench process" },
+    Bench {
+        name: "dispatch",
+        about: "what one delivery costs between broker and handler",
+        args: "bench --bench dispatch",
+    },
+    Bench {
+        name: "peers",
+        about: "the same work on other crates; heavy dependencies, a workspace of its own",
+        args: "run --release --manifest-path benches/peers/Cargo.toml",
+    },
+];
+
+/// Prints each bench with one line on what it measures and its command.
+pub(crate) fn list(root: &Path) -> Result<ExitCode, Error> {
+    write_list(root, &mut io::stdout()).map_err(Error::Print)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the bench `name` with `args` passed through.
+pub(crate) fn run(root: &Path, name: &str, args: &[String]) -> Result<ExitCode, Error> {
+    let line = command(root, name, args)?;
+    eprintln!("==> {line}");
+    let status = runner::run(&line)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn command(root: &Path, name: &str, args: &[String]) -> Result<CommandLine, Error> {
+    let bench = BENCHES.iter().find(|bench| bench.name == name).ok_or_else(|| Error::Unknown {
+        kind: "bench",
+        name: name.to_owned(),
+        known: BENCHES.iter().map(|bench| bench.name.to_owned()).collect(),
+    })?;
+    let line = CommandLine::cargo(bench.args, root);
+    Ok(if args.is_empty() { line } else { line.with_args(["--"]).with_args(args) })
+}
+
+fn write_list(root: &Path, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "benches (run one with `cargo xtask bench NAME [-- ARGS]`):")?;
+    for bench in &BENCHES {
+        writeln!(out, "  {:10}{}", bench.name, bench.about)?;
+        writeln!(out, "  {:10}{}", "", CommandLine::cargo(bench.args, root))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bench_runs_by_name_and_passes_arguments_through() {
+        let root = Path::new(".");
+        let plain = command(root, "process", &[]).unwrap();
+        assert_eq!(plain.to_string(), "cargo bench --bench process");
+        let peers = command(root, "peers", &["--events".into(), "10".into()]).unwrap();
+        assert_eq!(
+            peers.to_string(),
+            "cargo run --release --manifest-path benches/peers/Cargo.toml -- --events 10"
+        );
+    }
+
+    #[test]
+    fn an_unknown_bench_names_the_known_ones() {
+        let error = command(Path::new("."), "x", &[]).unwrap_err().to_string();
+        assert_eq!(error, "no bench is named `x`; choose one of: process, dispatch, peers");
+    }
+
+    #[test]
+    fn the_list_names_every_bench_and_its_command() {
+        let mut text = Vec::new();
+        write_list(Path::new("."), &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for bench in &BENCHES {
+            assert!(text.contains(bench.name) && text.contains(bench.args), "{text}");
+        }
+    }
+}
