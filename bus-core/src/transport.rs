@@ -10,9 +10,9 @@ mod source;
 mod subscription;
 
 pub use delivery::{Delivery, Epoch, Position, Token};
-pub use settler::{Settle, Settlement, SettleError, Settler};
+pub use settler::{Settle, SettleError, Settlement, Settler};
 pub use source::{Demand, Source, SourceEvent};
-pub use subscription::{Interest, Mode, Start, Subscription, Subscribed};
+pub use subscription::{Interest, Mode, Start, Subscribed, Subscription};
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -46,7 +46,8 @@ impl Codec for NativeJson {
 
     fn decode(&self, message: &Message, expected: Option<&'static EventType>) -> Result<Decoded, Error> {
         read_envelope(&message.body, expected).map_err(|error| {
-            let what = format!("reading an envelope of {} bytes from topic `{}`", message.body.len(), message.topic);
+            let what =
+                format!("reading an envelope of {} bytes from topic `{}`", message.body.len(), message.topic);
             Error::new(ErrorKind::Decode, what).with_source(error)
         })
     }

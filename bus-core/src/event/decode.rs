@@ -52,7 +52,10 @@ impl<'a> StoredPayload<'a> {
 
     /// The error of a payload that is of no type and version that the reader knows.
     pub fn unknown(&self) -> DecodeError {
-        self.error(DecodeErrorKind::UnknownVersion, "no upcaster leads from it to a version that is known here")
+        self.error(
+            DecodeErrorKind::UnknownVersion,
+            "no upcaster leads from it to a version that is known here",
+        )
     }
 
     /// An error of `kind` about this payload.

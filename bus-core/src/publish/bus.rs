@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PublishLayer, Publisher, PublishError};
+use super::{PublishError, PublishLayer, Publisher};
 use crate::admin::Admin;
 use crate::codec::Codec;
 use crate::event::{DomainEvent, Keyed};
@@ -90,7 +90,11 @@ impl Bus {
     /// # Errors
     ///
     /// As [`publish`](Self::publish).
-    pub async fn publish_for<E: DomainEvent>(&self, aggregate_id: impl fmt::Display, event: &E) -> Result<Id, Error> {
+    pub async fn publish_for<E: DomainEvent>(
+        &self,
+        aggregate_id: impl fmt::Display,
+        event: &E,
+    ) -> Result<Id, Error> {
         self.publisher().publish_for(aggregate_id, event).await
     }
 
@@ -128,7 +132,8 @@ impl Bus {
     /// When the backend has no such thing.
     pub fn admin(&self) -> Result<&dyn Admin, Error> {
         self.inner.transport.admin().ok_or_else(|| {
-            let what = format!("{} has no topics, positions or lag to ask for", self.inner.transport.describe());
+            let what =
+                format!("{} has no topics, positions or lag to ask for", self.inner.transport.describe());
             Error::new(crate::ErrorKind::Unsupported, what)
         })
     }
