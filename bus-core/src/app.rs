@@ -201,6 +201,11 @@ impl App {
         self
     }
 
+    /// The application's bus, in the name of its service.
+    pub fn bus_handle(&self) -> &Bus {
+        &self.bus
+    }
+
     /// Time, randomness and ids of the application's bus.
     pub fn env(&self) -> &Env {
         self.bus.env()
