@@ -11,6 +11,8 @@
 // So that paths in generated code work in this crate's own tests.
 extern crate self as jitney_core;
 
+#[doc(hidden)]
+pub mod __private;
 pub mod admin;
 pub mod app;
 mod capabilities;

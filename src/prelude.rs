@@ -1,0 +1,9 @@
+//! What nearly every file of an application needs: `use jitney::prelude::*;`.
+//!
+//! The derives of `Serialize` and `Deserialize` are serde's own and refer to the crate `serde`, which an application
+//! lists among its dependencies.
+
+pub use jitney_core::handler::{Batch, Each, HandlerError, HandlerSet, Outcome, State};
+pub use jitney_core::{Bus, DomainEvent, Envelope, Keyed, Metadata, Publisher, RawEvent};
+pub use jitney_derive::{DomainEvent, handler, handlers};
+pub use serde::{Deserialize, Serialize};
