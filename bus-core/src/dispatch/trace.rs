@@ -8,7 +8,7 @@ use crate::RawEvent;
 /// The span of handling `event`, none where nobody listens.
 pub(crate) fn process_span(group: &Group, route: &Route, event: &RawEvent) -> Span {
     let head = event.head();
-    tracing::info_span!(
+    let span = tracing::info_span!(
         "process",
         otel.name = route.origin,
         otel.kind = "consumer",
@@ -21,6 +21,11 @@ pub(crate) fn process_span(group: &Group, route: &Route, event: &RawEvent) -> Sp
         messaging.message.conversation_id = %head.correlation_id(),
         jitney.event_type = &*head.event_type,
         jitney.aggregate_id = head.aggregate_id,
-        traceparent = head.metadata.trace.as_ref().map(|trace| trace.parent.as_str()),
-    )
+    );
+    if let (false, Some(propagator), Some(parent)) =
+        (span.is_disabled(), &group.bus.inner.propagator, &head.metadata.trace)
+    {
+        propagator.set_parent(&span, parent);
+    }
+    span
 }

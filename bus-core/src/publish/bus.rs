@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PublishError, PublishLayer, Publisher};
+use super::{Propagator, PublishError, PublishLayer, Publisher};
 use crate::admin::Admin;
 use crate::codec::Codec;
 use crate::event::{DomainEvent, Keyed};
@@ -24,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) codec: Arc<dyn Codec>,
     pub(crate) layers: Vec<Arc<dyn PublishLayer>>,
+    pub(crate) propagator: Option<Arc<dyn Propagator>>,
     pub(crate) env: Env,
     pub(crate) service: Arc<str>,
 }
@@ -46,6 +47,7 @@ impl Bus {
             transport: Arc::new(transport),
             codec,
             layers: Vec::new(),
+            propagator: None,
             env: Env::system(),
             service: Arc::from("jitney"),
         };
@@ -187,6 +189,11 @@ impl BusBuilder {
     /// With a layer behind those before it: the last one is nearest to the wire.
     pub fn layer(self, layer: impl PublishLayer) -> Self {
         BusBuilder(self.0.with(|inner| inner.layers.push(Arc::new(layer))))
+    }
+
+    /// With a bridge between tracing spans and the trace context of events.
+    pub fn propagator(self, propagator: impl Propagator) -> Self {
+        BusBuilder(self.0.with(|inner| inner.propagator = Some(Arc::new(propagator))))
     }
 
     /// In another environment than the system's.

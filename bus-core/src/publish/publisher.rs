@@ -143,6 +143,9 @@ impl Publisher {
             event_type.version(),
         );
         head.metadata = self.metadata.clone();
+        if let Some(context) = self.bus.inner.propagator.as_ref().and_then(|propagator| propagator.current()) {
+            head.metadata.trace = Some(context);
+        }
         if head.metadata.correlation_id.is_none() {
             head.metadata.correlation_id = Some(head.event_id.clone());
         }
