@@ -47,7 +47,9 @@ impl Connect for Bus {
         match scheme {
             #[cfg(feature = "memory")]
             "memory" => Ok(Bus::new(jitney_memory::Memory::from_url(url)?)),
-            _ => Err(Error::config(format!("connecting a bus: no backend for `{scheme}://`; {}", compiled()))),
+            _ => {
+                Err(Error::config(format!("connecting a bus: no backend for `{scheme}://`; {}", compiled())))
+            }
         }
     }
 

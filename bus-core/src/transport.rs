@@ -5,11 +5,13 @@
 //! delivery. Codecs, retries, lanes and deduplication are not a backend's business.
 
 mod delivery;
+mod offset_tracker;
 mod settler;
 mod source;
 mod subscription;
 
 pub use delivery::{Delivery, Epoch, Position, Token};
+pub use offset_tracker::OffsetTracker;
 pub use settler::{Settle, SettleError, Settlement, Settler};
 pub use source::{Demand, Source, SourceEvent};
 pub use subscription::{Interest, Mode, Start, Subscribed, Subscription};

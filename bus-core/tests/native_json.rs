@@ -40,7 +40,10 @@ const ARTICLES: &str = r#"{"eventId":"0b8a7c1e-3c55-4a0e-9f43-0e6f4a3c9d11","eve
 fn reads_the_envelope_of_a_typescript_service() {
     let (head, payload) = decode(ARTICLES).unwrap();
     assert_eq!(head.event_id.to_string(), "0b8a7c1e-3c55-4a0e-9f43-0e6f4a3c9d11");
-    assert_eq!((&*head.event_type, &*head.aggregate_type, &*head.aggregate_id), ("OrderCreated", "Order", "order-42"));
+    assert_eq!(
+        (&*head.event_type, &*head.aggregate_type, &*head.aggregate_id),
+        ("OrderCreated", "Order", "order-42")
+    );
     assert_eq!(head.time.to_string(), "2026-01-02T03:04:05.678Z");
     assert_eq!(head.version, Version::new(1, 0));
     assert_eq!(head.metadata.user_id.as_deref(), Some("u-1"));
@@ -51,7 +54,9 @@ fn reads_the_envelope_of_a_typescript_service() {
 
 #[test]
 fn keeps_fields_that_are_not_ours() {
-    let theirs = ARTICLES.replacen('{', r#"{"tenant":{"id":7},"#, 1).replace(r#""userId""#, r#""retries":3,"region":"eu","userId""#);
+    let theirs = ARTICLES
+        .replacen('{', r#"{"tenant":{"id":7},"#, 1)
+        .replace(r#""userId""#, r#""retries":3,"region":"eu","userId""#);
     let (head, payload) = decode(theirs).unwrap();
     let (again, _) = decode(encode(&head, &payload)).unwrap();
     assert_eq!(again.extensions.get("tenant"), Some(r#"{"id":7}"#));

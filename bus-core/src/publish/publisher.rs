@@ -143,7 +143,8 @@ impl Publisher {
             event_type.version(),
         );
         head.metadata = self.metadata.clone();
-        if let Some(context) = self.bus.inner.propagator.as_ref().and_then(|propagator| propagator.current()) {
+        if let Some(context) = self.bus.inner.propagator.as_ref().and_then(|propagator| propagator.current())
+        {
             head.metadata.trace = Some(context);
         }
         if head.metadata.correlation_id.is_none() {

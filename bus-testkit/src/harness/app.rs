@@ -92,7 +92,10 @@ impl TestApp {
     /// When it does not become quiet within a (virtual) day.
     pub async fn settled(&self) {
         if self.env().timeout(PATIENCE, self.memory.idle()).await.is_err() {
-            panic!("the application did not become quiet within {PATIENCE:?} of virtual time:\n{}", self.pending());
+            panic!(
+                "the application did not become quiet within {PATIENCE:?} of virtual time:\n{}",
+                self.pending()
+            );
         }
     }
 

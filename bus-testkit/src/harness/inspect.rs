@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use jitney_core::dead_letter;
 use jitney_core::event::EventType;
 use jitney_core::message::Message;
 use jitney_core::{DomainEvent, Envelope, Id, RawEvent};
@@ -57,7 +58,8 @@ impl TestApp {
     /// The dead letters of all groups, as they are stored.
     pub fn dead_letters(&self) -> Vec<Message> {
         let groups = self.running().stats();
-        groups.keys().flat_map(|group| self.memory().dead_letters_of(group)).collect()
+        let topics = groups.keys().map(|group| dead_letter::topic(group));
+        topics.flat_map(|topic| self.memory().messages(&topic)).map(|letter| (*letter).clone()).collect()
     }
 
     /// Fails when there is a dead letter.
@@ -68,7 +70,12 @@ impl TestApp {
     #[track_caller]
     pub fn assert_no_dead_letters(&self) {
         let letters = self.dead_letters();
-        assert!(letters.is_empty(), "there are {} dead letters:\n{}", letters.len(), list_dead_letters(&letters));
+        assert!(
+            letters.is_empty(),
+            "there are {} dead letters:\n{}",
+            letters.len(),
+            list_dead_letters(&letters)
+        );
     }
 
     /// Fails unless there is a dead letter for which `holds` is true.

@@ -84,7 +84,10 @@ where
     for seed in seeds {
         CONDITIONS.set(Conditions { seed, semantics, faults });
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run_once(&test))) {
-            eprintln!("test `{}` failed with seed {seed}; run it alone with {SEED_VARIABLE}={seed}", config.name);
+            eprintln!(
+                "test `{}` failed with seed {seed}; run it alone with {SEED_VARIABLE}={seed}",
+                config.name
+            );
             resume_unwind(panic);
         }
     }
