@@ -3,8 +3,8 @@
 //! A lane is made when an event of its key arrives and dropped when the last one is done. At most `concurrency` lanes
 //! run at once; those that have more to do queue up behind the others.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use rapidhash::RapidHashMap;
+use rapidhash::fast::RapidHasher;
 
 use super::process::{Finished, Item, process};
 use super::{Group, Route};
@@ -44,7 +46,7 @@ impl Future for Running {
 pub(super) struct Lanes {
     group: Arc<Group>,
     /// The lanes that run or wait to run, each with what waits in it.
-    queues: HashMap<LaneId, VecDeque<Queued>>,
+    queues: RapidHashMap<LaneId, VecDeque<Queued>>,
     waiting: VecDeque<LaneId>,
     running: FuturesUnordered<Running>,
     unkeyed: u64,
@@ -54,7 +56,7 @@ impl Lanes {
     pub(super) fn new(group: Arc<Group>) -> Self {
         Lanes {
             group,
-            queues: HashMap::new(),
+            queues: RapidHashMap::default(),
             waiting: VecDeque::new(),
             running: FuturesUnordered::new(),
             unkeyed: 0,
@@ -185,7 +187,7 @@ impl Lanes {
     }
 
     fn lane_of(&mut self, delivery: &Delivery) -> LaneId {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = RapidHasher::default();
         (&*delivery.message.topic, delivery.partition).hash(&mut hasher);
         if !self.group.lane_per_partition {
             match &delivery.message.key {

@@ -1,9 +1,10 @@
 //! Which handler of a group an event goes to.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rapidhash::RapidHashMap;
 
 use crate::codec::Codec;
 use crate::dead_letter::Reason;
@@ -31,7 +32,7 @@ pub(crate) struct Route {
 /// The handlers of one group, by event type and major version.
 #[derive(Default)]
 pub struct Router {
-    by_name: HashMap<&'static str, Vec<Entry>>,
+    by_name: RapidHashMap<&'static str, Vec<Entry>>,
     everything: Option<Arc<Route>>,
     strict: bool,
 }

@@ -29,7 +29,9 @@ pub fn read_variant<E>(payload: &StoredPayload<'_>, variant: &'static str) -> Re
 where
     E: de::DeserializeOwned,
 {
-    let mut json = serde_json::Deserializer::from_slice(payload.json());
+    let text = std::str::from_utf8(payload.json());
+    let text = text.map_err(|error| payload.error(DecodeErrorKind::Payload, error))?;
+    let mut json = serde_json::Deserializer::from_str(text);
     let read =
         E::deserialize(Tagged { variant, content: &mut json }).and_then(|event| json.end().map(|()| event));
     read.map_err(|error| payload.error(DecodeErrorKind::Payload, error))
