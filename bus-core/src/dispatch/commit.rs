@@ -24,17 +24,22 @@ pub(super) struct Unit<'a> {
 /// When an output can never be published.
 pub(super) async fn commit(group: &Group, route: &Route, unit: Unit<'_>) -> Result<(), Error> {
     if !unit.outputs.is_empty() {
-        publish_outputs(group, route, &unit).await?;
+        // Boxed: most events have no outputs, and need not carry the room for this.
+        Box::pin(publish_outputs(group, route, &unit)).await?;
         group.counters.outputs(unit.outputs.len());
     }
     if let Some(guard) = unit.key {
-        let mut failed = 0;
-        while let Err(error) = group.processed.mark(&group.name, guard.key()).await {
-            failed += 1;
-            pause(group, "marking an event as processed", failed, &error).await;
-        }
+        Box::pin(mark(group, guard.key())).await;
     }
     Ok(())
+}
+
+async fn mark(group: &Group, key: &str) {
+    let mut failed = 0;
+    while let Err(error) = group.processed.mark(&group.name, key).await {
+        failed += 1;
+        pause(group, "marking an event as processed", failed, &error).await;
+    }
 }
 
 async fn publish_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Result<(), Error> {

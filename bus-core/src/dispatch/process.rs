@@ -50,6 +50,8 @@ struct Tried<'a> {
 /// Takes `items` (one, unless the handler takes batches) through the chain.
 pub(super) async fn process(group: Arc<Group>, route: Arc<Route>, first: Item, rest: Vec<Item>) -> Finished {
     let span = process_span(&group, &route, &first.event);
+    let opened = group.bus.layers().is_empty();
+    let tried = |item| Tried { item, key: None, opened, failed: 0, settle: None };
     let work = async {
         if rest.is_empty() {
             let mut only = tried(first);
@@ -63,7 +65,7 @@ pub(super) async fn process(group: Arc<Group>, route: Arc<Route>, first: Item, r
             Finished { first, rest: decided.collect() }
         }
     };
-    if span.is_disabled() { work.await } else { work.instrument(span).await }
+    work.instrument(span).await
 }
 
 impl Tried<'_> {
@@ -71,10 +73,6 @@ impl Tried<'_> {
     fn is_ready(&self) -> bool {
         self.settle.is_none() && self.opened
     }
-}
-
-fn tried<'a>(item: Item) -> Tried<'a> {
-    Tried { item, key: None, opened: false, failed: 0, settle: None }
 }
 
 fn decided(tried: Tried<'_>) -> Decided {
@@ -85,8 +83,10 @@ fn decided(tried: Tried<'_>) -> Decided {
 
 /// Runs until each item is decided.
 async fn run<'a>(group: &'a Group, route: &'a Route, items: &mut [Tried<'a>]) {
-    for tried in items.iter_mut() {
-        recognise(group, route, tried).await;
+    if !matches!(route.idempotency, Idempotency::None) {
+        for tried in items.iter_mut() {
+            Box::pin(recognise(group, route, tried)).await;
+        }
     }
     let mut round = 0;
     while items.iter().any(|tried| tried.settle.is_none()) {
@@ -139,7 +139,9 @@ async fn recognise<'a>(group: &'a Group, route: &Route, tried: &mut Tried<'a>) {
 
 /// One attempt at everything that is undecided. Answers how long to wait before the next one.
 async fn one_round(group: &Group, route: &Route, items: &mut [Tried<'_>], round: u32) -> Option<Duration> {
-    open(group, route, items).await;
+    if !group.bus.layers().is_empty() {
+        Box::pin(open(group, route, items)).await;
+    }
     let batch: Vec<RawEvent>;
     let Some(last) = items.iter().rposition(Tried::is_ready) else {
         return Some(route.retry.delay(group.bus.env(), round));
@@ -163,7 +165,7 @@ async fn one_round(group: &Group, route: &Route, items: &mut [Tried<'_>], round:
     let asked = events.len();
     match reply.unwrap_or_else(|error| Reply::All(Verdict::Failed(error).into())) {
         Reply::All(outcome) if items.len() == 1 => decide(group, route, &mut items[0], outcome).await,
-        Reply::All(outcome) => decide_alike(group, route, items, last, outcome).await,
+        Reply::All(outcome) => Box::pin(decide_alike(group, route, items, last, outcome)).await,
         Reply::Each(outcomes) if outcomes.len() == asked => {
             let mut wait = None;
             for (tried, outcome) in items.iter_mut().filter(|tried| tried.is_ready()).zip(outcomes) {
@@ -178,7 +180,7 @@ async fn one_round(group: &Group, route: &Route, items: &mut [Tried<'_>], round:
                 outcomes.len(),
             );
             let outcome = Verdict::Failed(HandlerError::retryable(error)).into();
-            decide_alike(group, route, items, last, outcome).await
+            Box::pin(decide_alike(group, route, items, last, outcome)).await
         }
     }
 }
