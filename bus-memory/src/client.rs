@@ -100,7 +100,7 @@ impl Memory {
     pub async fn idle(&self) {
         loop {
             let quiet = self.shared.quiet.notified();
-            if self.shared.with(|locked| locked.state.topics.is_quiet() || locked.state.is_closed) {
+            if self.shared.with(|locked| locked.state.is_quiet()) {
                 return;
             }
             quiet.await;

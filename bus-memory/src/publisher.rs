@@ -1,10 +1,22 @@
 //! Publishing: messages are stored at once where there is room, and otherwise wait for it in their order.
 
+use std::sync::Arc;
+
 use jitney_core::message::Message;
 use jitney_core::transport::Published;
 
+use crate::error;
+use crate::faults::{FaultKind, hash, hash_bytes};
 use crate::gate::Ticket;
-use crate::state::{Offer, Shared};
+use crate::state::{Locked, Shared};
+use crate::topic::Reader;
+
+/// What became of a message that was to be stored.
+enum Offer {
+    Done(Published),
+    /// Its topic is full.
+    Full(Box<Message>, Ticket),
+}
 
 impl Shared {
     /// Stores one message, waiting for room.
@@ -46,5 +58,80 @@ impl Shared {
             }
             gate.room.notified().await;
         }
+    }
+}
+
+impl Locked<'_> {
+    /// Stores `message` where there is room and nobody waits before it; `ticket` is that of a publisher whose turn
+    /// it is.
+    fn offer(&mut self, message: Message, ticket: Option<Ticket>) -> Offer {
+        if self.state.is_closed {
+            let doing = format!("publishing to topic `{}`", message.topic);
+            return Offer::Done(Published::Rejected(error::closed(&doing)));
+        }
+        let size = message.size();
+        if let Some(most) = self.shared.capabilities.max_message_bytes.filter(|most| size > *most) {
+            return Offer::Done(Published::Rejected(error::too_large(&message, size, most)));
+        }
+        let topic = match self.state.topics.find(&message.topic) {
+            Some(topic) => topic,
+            None if self.shared.config.strict_topics => {
+                let error = error::no_topic(&message.topic, "publishing");
+                return Offer::Done(Published::Rejected(error));
+            }
+            None => self.create_topic(&message.topic, None, None),
+        };
+        let target = self.state.topics.get(topic);
+        if !target.has_room(&self.shared.config) || (ticket.is_none() && target.gate.is_busy()) {
+            let ticket = ticket.unwrap_or_else(|| Ticket::take(&target.gate));
+            return Offer::Full(Box::new(message), ticket);
+        }
+        if self.shared.dice.on_publish() {
+            return Offer::Done(self.append_with_faults(topic, message));
+        }
+        self.append(topic, message, size);
+        Offer::Done(Published::Acked)
+    }
+
+    fn append(&mut self, topic: usize, message: Message, size: usize) {
+        let Shared { config, env, .. } = self.shared;
+        let message = Arc::new(message);
+        let target = self.state.topics.get_mut(topic);
+        let partition = target.choose(message.key.as_deref());
+        if let Some(retention) = target.retention
+            && let Ok(oldest) = env.now().checked_sub(retention)
+        {
+            target.partitions[partition as usize].expire(oldest);
+        }
+        let offset = self.state.topics.append(topic, partition, message.clone(), size, config);
+        for index in 0..self.state.topics.get(topic).readers.len() {
+            let Reader { group, first } = self.state.topics.get(topic).readers[index];
+            if let Some((group, mut cx)) = self.group(group) {
+                group.appended((topic, partition, offset), first, &message, &mut cx);
+            }
+        }
+    }
+
+    fn append_with_faults(&mut self, topic: usize, message: Message) -> Published {
+        let key = message.key.as_deref().map_or(0, hash_bytes);
+        let identity = hash(&[self.state.topics.get(topic).identity, key, hash_bytes(&message.body)]);
+        let met = self.state.publish_faults.entry(identity).or_default();
+        if self.shared.dice.strikes(FaultKind::Reject, identity, met) {
+            return Published::Rejected(error::rejected_by_fault(&message));
+        }
+        let unknown = self.shared.dice.strikes(FaultKind::Unknown, identity, met);
+        let met = *met;
+        if unknown {
+            let error = error::unknown_by_fault(&message.topic);
+            if self.shared.dice.coin(identity, met) {
+                let size = message.size();
+                self.append(topic, message, size);
+            }
+            return Published::Unknown(error);
+        }
+        self.state.publish_faults.remove(&identity);
+        let size = message.size();
+        self.append(topic, message, size);
+        Published::Acked
     }
 }

@@ -1,17 +1,15 @@
 //! Everything behind the transport's one lock: topics and groups.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use jitney_core::message::Message;
-use jitney_core::transport::{Mode, Published, Start, Subscription};
+use jitney_core::transport::{Mode, Start, Subscription};
 use jitney_core::{Capabilities, Env, Error};
 use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::error;
-use crate::faults::{Dice, FaultKind, hash, hash_bytes};
-use crate::gate::Ticket;
+use crate::faults::Dice;
 use crate::group::{Context, Group};
 use crate::member::{Member, Wakes};
 use crate::semantics::Semantics;
@@ -21,13 +19,13 @@ use crate::topic::{Reader, Topic, Topics};
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// Told whenever nothing is owed to any group.
+    /// Told when nothing is owed to any group any more.
     pub(crate) quiet: Notify,
     pub(crate) config: Config,
     pub(crate) capabilities: Capabilities,
     pub(crate) seed: u64,
     pub(crate) env: Env,
-    dice: Dice,
+    pub(crate) dice: Dice,
 }
 
 impl Shared {
@@ -47,21 +45,17 @@ impl Shared {
     /// Does `work` under the lock, and wakes whom it concerns when the lock is given back.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Locked<'_>) -> R) -> R {
         let mut wakes = Wakes::default();
-        let (result, is_quiet) = {
+        let (result, becomes_quiet) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_quiet = state.is_quiet();
             let result = work(&mut Locked { state: &mut state, shared: self, wakes: &mut wakes });
-            (result, state.topics.is_quiet() || state.is_closed)
+            (result, state.is_quiet() && !was_quiet)
         };
         wakes.wake();
-        if is_quiet {
+        if becomes_quiet {
             self.quiet.notify_waiters();
         }
         result
-    }
-
-    /// Whether settling may meet faults.
-    pub(crate) fn has_delivery_faults(&self) -> bool {
-        self.dice.on_deliveries()
     }
 }
 
@@ -73,21 +67,21 @@ pub(crate) struct State {
     members: u64,
     pub(crate) is_closed: bool,
     /// How many faults messages have met that are not stored yet, by identity.
-    publish_faults: BTreeMap<u64, u32>,
+    pub(crate) publish_faults: BTreeMap<u64, u32>,
+}
+
+impl State {
+    /// Whether nothing is owed to any group, or ever will be.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_closed || self.topics.is_quiet()
+    }
 }
 
 /// The state while it is locked.
 pub(crate) struct Locked<'a> {
     pub(crate) state: &'a mut State,
-    shared: &'a Shared,
+    pub(crate) shared: &'a Shared,
     wakes: &'a mut Wakes,
-}
-
-/// What became of a message that was to be stored.
-pub(crate) enum Offer {
-    Done(Published),
-    /// Its topic is full.
-    Full(Box<Message>, Ticket),
 }
 
 impl Locked<'_> {
@@ -115,79 +109,6 @@ impl Locked<'_> {
             .filter(|(_, group)| group.as_ref().is_some_and(|group| group.name == name))
             .map(|(index, _)| index)
             .collect()
-    }
-
-    /// Stores `message` where there is room and nobody waits before it; `ticket` is that of a publisher whose turn
-    /// it is.
-    pub(crate) fn offer(&mut self, message: Message, ticket: Option<Ticket>) -> Offer {
-        if self.state.is_closed {
-            let doing = format!("publishing to topic `{}`", message.topic);
-            return Offer::Done(Published::Rejected(error::closed(&doing)));
-        }
-        let size = message.size();
-        if let Some(most) = self.shared.capabilities.max_message_bytes.filter(|most| size > *most) {
-            return Offer::Done(Published::Rejected(error::too_large(&message, size, most)));
-        }
-        let topic = match self.state.topics.find(&message.topic) {
-            Some(topic) => topic,
-            None if self.shared.config.strict_topics => {
-                let error = error::no_topic(&message.topic, "publishing");
-                return Offer::Done(Published::Rejected(error));
-            }
-            None => self.create_topic(&message.topic, None, None),
-        };
-        let target = self.state.topics.get(topic);
-        if !target.has_room(&self.shared.config) || (ticket.is_none() && target.gate.is_busy()) {
-            let ticket = ticket.unwrap_or_else(|| Ticket::take(&target.gate));
-            return Offer::Full(Box::new(message), ticket);
-        }
-        if self.shared.dice.on_publish() {
-            return Offer::Done(self.append_with_faults(topic, message));
-        }
-        self.append(topic, message, size);
-        Offer::Done(Published::Acked)
-    }
-
-    fn append(&mut self, topic: usize, message: Message, size: usize) {
-        let Shared { config, env, .. } = self.shared;
-        let message = Arc::new(message);
-        let target = self.state.topics.get_mut(topic);
-        let partition = target.choose(message.key.as_deref());
-        if let Some(retention) = target.retention
-            && let Ok(oldest) = env.now().checked_sub(retention)
-        {
-            target.partitions[partition as usize].expire(oldest);
-        }
-        let offset = self.state.topics.append(topic, partition, message.clone(), size, config);
-        for index in 0..self.state.topics.get(topic).readers.len() {
-            let Reader { group, first } = self.state.topics.get(topic).readers[index];
-            if let Some((group, mut cx)) = self.group(group) {
-                group.appended((topic, partition, offset), first, &message, &mut cx);
-            }
-        }
-    }
-
-    fn append_with_faults(&mut self, topic: usize, message: Message) -> Published {
-        let key = message.key.as_deref().map_or(0, hash_bytes);
-        let identity = hash(&[self.state.topics.get(topic).identity, key, hash_bytes(&message.body)]);
-        let met = self.state.publish_faults.entry(identity).or_default();
-        if self.shared.dice.strikes(FaultKind::Reject, identity, met) {
-            return Published::Rejected(error::rejected_by_fault(&message));
-        }
-        let unknown = self.shared.dice.strikes(FaultKind::Unknown, identity, met);
-        let met = *met;
-        if unknown {
-            let error = error::unknown_by_fault(&message.topic);
-            if self.shared.dice.coin(identity, met) {
-                let size = message.size();
-                self.append(topic, message, size);
-            }
-            return Published::Unknown(error);
-        }
-        self.state.publish_faults.remove(&identity);
-        let size = message.size();
-        self.append(topic, message, size);
-        Published::Acked
     }
 
     /// Makes the topic `name`, which is known not to exist.
