@@ -51,6 +51,20 @@ impl Faults {
         }
     }
 
+    /// A bit of everything: what a test under many seeds meets.
+    pub const fn some() -> Self {
+        Faults {
+            duplicate: 0.1,
+            delay: 0.1,
+            reorder: 0.2,
+            drop_ack: 0.05,
+            reject: 0.05,
+            unknown: 0.05,
+            crash: 0.05,
+            ..Faults::none()
+        }
+    }
+
     fn probability(&self, kind: FaultKind) -> f64 {
         match kind {
             FaultKind::Duplicate => self.duplicate,

@@ -1,10 +1,13 @@
 //! Publishing: messages are stored at once where there is room, and otherwise wait for it in their order.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::{Either, select};
 use jitney_core::message::Message;
 use jitney_core::transport::Published;
 
+use crate::connection::Connection;
 use crate::error;
 use crate::faults::{FaultKind, hash, hash_bytes};
 use crate::gate::Ticket;
@@ -18,59 +21,119 @@ enum Offer {
     Full(Box<Message>, Ticket),
 }
 
+/// Which messages a topic takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// Those that the broker that is stood in for would take.
+    OfBroker,
+    /// All: what a dead letter carries was taken once, and its own headers come on top.
+    None,
+}
+
 impl Shared {
     /// Stores one message, waiting for room.
-    pub(crate) async fn store(&self, message: Message) -> Published {
-        match self.with(|locked| locked.offer(message, None)) {
+    pub(crate) async fn store(&self, connection: &Connection, message: Message) -> Published {
+        match self.with(|locked| locked.offer(connection, message, Limit::OfBroker, None)) {
             Offer::Done(published) => published,
-            Offer::Full(message, ticket) => self.store_in_turn(*message, ticket).await,
+            // Boxed: most messages find room, and need not carry the room for this.
+            Offer::Full(message, ticket) => {
+                Box::pin(self.store_in_turn(connection, message, Limit::OfBroker, ticket)).await
+            }
+        }
+    }
+
+    /// Stores one message of any size, waiting for room.
+    pub(crate) async fn store_unlimited(&self, connection: &Connection, message: Message) -> Published {
+        match self.with(|locked| locked.offer(connection, message, Limit::None, None)) {
+            Offer::Done(published) => published,
+            Offer::Full(message, ticket) => {
+                self.store_in_turn(connection, message, Limit::None, ticket).await
+            }
         }
     }
 
     /// Stores messages in their order, as many at once as have room.
-    pub(crate) async fn store_all(&self, messages: impl ExactSizeIterator<Item = Message>) -> Vec<Published> {
+    pub(crate) async fn store_all(
+        &self,
+        connection: &Connection,
+        mut messages: impl ExactSizeIterator<Item = Message>,
+    ) -> Vec<Published> {
         let mut outcomes = Vec::with_capacity(messages.len());
-        let mut messages = messages;
         loop {
             let full = self.with(|locked| {
                 for message in messages.by_ref() {
-                    match locked.offer(message, None) {
+                    match locked.offer(connection, message, Limit::OfBroker, None) {
                         Offer::Done(published) => outcomes.push(published),
                         Offer::Full(message, ticket) => return Some((message, ticket)),
                     }
                 }
                 None
             });
-            match full {
-                Some((message, ticket)) => outcomes.push(self.store_in_turn(*message, ticket).await),
-                None => return outcomes,
-            }
+            let Some((message, ticket)) = full else { return outcomes };
+            outcomes.push(Box::pin(self.store_in_turn(connection, message, Limit::OfBroker, ticket)).await);
         }
     }
 
-    async fn store_in_turn(&self, mut message: Message, mut ticket: Ticket) -> Published {
+    async fn store_in_turn(
+        &self,
+        connection: &Connection,
+        message: Box<Message>,
+        limit: Limit,
+        ticket: Ticket,
+    ) -> Published {
+        let topic = message.topic.clone();
+        let closed = pin!(connection.closed.notified());
+        if connection.is_closed() {
+            return Published::Rejected(error::closed(&publishing_to(&topic)));
+        }
+        let stored = pin!(self.store_when_there_is_room(connection, message, limit, ticket));
+        match select(stored, closed).await {
+            Either::Left((published, _)) => published,
+            Either::Right(((), _)) => Published::Rejected(error::closed(&publishing_to(&topic))),
+        }
+    }
+
+    async fn store_when_there_is_room(
+        &self,
+        connection: &Connection,
+        mut message: Box<Message>,
+        limit: Limit,
+        mut ticket: Ticket,
+    ) -> Published {
         let gate = ticket.0.clone();
         let _turn = gate.turn.lock().await;
         loop {
-            match self.with(|locked| locked.offer(message, Some(ticket))) {
+            match self.with(|locked| locked.offer(connection, *message, limit, Some(ticket))) {
                 Offer::Done(published) => return published,
-                Offer::Full(again, same) => (message, ticket) = (*again, same),
+                Offer::Full(again, same) => (message, ticket) = (again, same),
             }
             gate.room.notified().await;
         }
     }
 }
 
+fn publishing_to(topic: &str) -> String {
+    format!("publishing to topic `{topic}`")
+}
+
 impl Locked<'_> {
     /// Stores `message` where there is room and nobody waits before it; `ticket` is that of a publisher whose turn
     /// it is.
-    fn offer(&mut self, message: Message, ticket: Option<Ticket>) -> Offer {
-        if self.state.is_closed {
-            let doing = format!("publishing to topic `{}`", message.topic);
-            return Offer::Done(Published::Rejected(error::closed(&doing)));
+    fn offer(
+        &mut self,
+        connection: &Connection,
+        message: Message,
+        limit: Limit,
+        ticket: Option<Ticket>,
+    ) -> Offer {
+        if connection.is_closed() {
+            return Offer::Done(Published::Rejected(error::closed(&publishing_to(&message.topic))));
         }
         let size = message.size();
-        if let Some(most) = self.shared.capabilities.max_message_bytes.filter(|most| size > *most) {
+        if let Some(most) = self.shared.capabilities.max_message_bytes
+            && size > most
+            && limit == Limit::OfBroker
+        {
             return Offer::Done(Published::Rejected(error::too_large(&message, size, most)));
         }
         let topic = match self.state.topics.find(&message.topic) {

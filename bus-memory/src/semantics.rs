@@ -1,8 +1,9 @@
 //! By which broker's rules messages are delivered.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use jitney_core::Capabilities;
+use jitney_core::{Capabilities, Error};
 
 /// By which broker's rules the memory transport delivers, so that a test meets what production will meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,18 @@ pub enum Semantics {
     /// A queue per group: in order as it leaves the queue (several members of a group then work side by side, and
     /// what is requeued comes again, first), nothing to replay. A new group gets what is published from then on.
     RabbitMq,
+}
+
+impl FromStr for Semantics {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let found = Semantics::NAMES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, semantics)| *semantics).ok_or_else(|| {
+            let names = Semantics::NAMES.map(|(name, _)| name).join(", ");
+            Error::config(format!("there are no semantics `{name}`; there are {names}"))
+        })
+    }
 }
 
 impl Semantics {

@@ -8,6 +8,7 @@ use jitney_core::{Capabilities, Env, Error};
 use tokio::sync::Notify;
 
 use crate::config::Config;
+use crate::connection::Connection;
 use crate::error;
 use crate::faults::Dice;
 use crate::group::{Context, Group};
@@ -65,15 +66,15 @@ pub(crate) struct State {
     groups: Vec<Option<Group>>,
     epochs: u64,
     members: u64,
-    pub(crate) is_closed: bool,
+    connections: u64,
     /// How many faults messages have met that are not stored yet, by identity.
     pub(crate) publish_faults: BTreeMap<u64, u32>,
 }
 
 impl State {
-    /// Whether nothing is owed to any group, or ever will be.
+    /// Whether nothing is owed to any group.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.is_closed || self.topics.is_quiet()
+        self.topics.is_quiet()
     }
 }
 
@@ -124,10 +125,14 @@ impl Locked<'_> {
     }
 
     /// Joins a group. Answers its index, and the id of the new member.
-    pub(crate) fn subscribe(&mut self, subscription: &Subscription) -> Result<(usize, u64), Error> {
+    pub(crate) fn subscribe(
+        &mut self,
+        connection: &Connection,
+        subscription: &Subscription,
+    ) -> Result<(usize, u64), Error> {
         let Subscription { group: name, mode, start, prefetch, .. } = subscription;
         let doing = format!("subscribing group `{name}`");
-        if self.state.is_closed {
+        if connection.is_closed() {
             return Err(error::closed(&doing));
         }
         self.check(*mode, *start, &doing)?;
@@ -153,7 +158,7 @@ impl Locked<'_> {
         let id = self.state.members;
         if let Some((group, mut cx)) = self.group(group) {
             let epoch = cx.new_epoch();
-            group.join(Member::new(id, topics, *prefetch, epoch), &mut cx);
+            group.join(Member::new(id, connection.id, topics, *prefetch, epoch), &mut cx);
         }
         Ok((group, id))
     }
@@ -224,14 +229,21 @@ impl Locked<'_> {
         self.state.topics.forget_reader(index);
     }
 
-    /// Ends everything: sources and waiting publishers are told.
-    pub(crate) fn close(&mut self) {
-        self.state.is_closed = true;
+    /// A new connection.
+    pub(crate) fn connect(&mut self) -> Connection {
+        self.state.connections += 1;
+        Connection::new(self.state.connections)
+    }
+
+    /// Ends a connection: its memberships end, and its publishers that wait are told.
+    pub(crate) fn close(&mut self, connection: &Connection) {
+        connection.close();
         for index in 0..self.state.groups.len() {
-            if let Some((group, cx)) = self.group(index) {
-                group.members.wake_all(cx.wakes);
+            let Some((group, _)) = self.group(index) else { continue };
+            let members = group.members.iter().filter(|member| member.connection == connection.id);
+            for member in members.map(|member| member.id).collect::<Vec<_>>() {
+                self.leave(index, member);
             }
         }
-        self.state.topics.iter().for_each(|topic| topic.gate.open());
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use jitney_core::Error;
 
 use super::{Builder, Config};
-use crate::Semantics;
 
 /// One parameter: its name, what it may be, and how it is read; `None` for a value that it may not be.
 struct Parameter {
@@ -23,11 +22,7 @@ const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "semantics",
         allowed: "kafka, eventbridge or rabbitmq",
-        read: |config, value| {
-            let (_, semantics) = Semantics::NAMES.iter().find(|(name, _)| *name == value)?;
-            config.semantics = *semantics;
-            Some(())
-        },
+        read: |c, v| set(&mut c.semantics, v.parse().ok()),
     },
     Parameter { name: "partitions", allowed: COUNT, read: |c, v| set(&mut c.partitions, positive(v)) },
     Parameter { name: "capacity", allowed: COUNT, read: |c, v| set(&mut c.capacity, positive(v)) },
@@ -164,6 +159,7 @@ fn duration(value: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Semantics;
 
     fn error(url: &str) -> String {
         Builder::from_url(url).expect_err(url).to_string()

@@ -183,5 +183,12 @@ async fn a_message_beyond_the_limit_is_refused() {
         };
         assert!(error.to_string().contains(&most.to_string()), "{error}");
         assert!(!error.is_retryable());
+
+        // A dead letter of the largest message still fits.
+        let mut member = Member::join(&memory, subscription("billing", &["big"])).await;
+        offer(&memory, message("big", "k", vec![b' '; most - 1])).await.into_result().unwrap();
+        let delivery = member.deliveries().await.remove(0);
+        member.give_up(&delivery, "billing").await;
+        assert_eq!(memory.messages("billing.dead-letters").len(), 1, "{semantics:?}");
     }
 }

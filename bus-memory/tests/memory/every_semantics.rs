@@ -211,10 +211,30 @@ async fn nothing_goes_on_after_close() {
         assert!(matches!(member.next().await, SourceEvent::Closed));
         let settlements = vec![Settlement { token: delivery.token, settle: Settle::Ack }];
         let error = member.settler.settle(settlements).await.unwrap_err();
-        assert_eq!((error.failed[0].0, error.failed[0].1.kind()), (delivery.token, ErrorKind::Closed));
+        assert_eq!((error.failed[0].0.token, error.failed[0].1.kind()), (delivery.token, ErrorKind::Closed));
         let error = Member::try_join(&memory, subscription("late", &["orders"])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Closed);
         memory.idle().await; // nothing is owed by what is closed
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_connection_is_closed_by_itself() {
+    for semantics in ALL {
+        let memory = seeded(1).semantics(semantics).build();
+        let other = memory.connect();
+        let mut first = Member::join(&memory, subscription("billing", &["orders"])).await;
+        publish(&memory, "orders", "k", 0..2).await;
+        assert_eq!(first.deliveries().await.len(), 2, "{semantics:?}");
+        let mut second = Member::join(&other, subscription("billing", &["orders"])).await;
+        memory.close(Duration::ZERO).await.unwrap();
+        assert!(matches!(first.next().await, SourceEvent::Closed));
+        let deliveries = second.deliveries().await;
+        assert_eq!(deliveries.len(), 2, "what the closed one held: {semantics:?}");
+        second.ack(&deliveries).await;
+        publish(&other, "orders", "k", 2..3).await;
+        assert_eq!(bodies(&second.deliveries().await), [2], "{semantics:?}");
+        assert_eq!(memory.messages("orders").len(), 3, "a closed handle can still look inside");
     }
 }
 
