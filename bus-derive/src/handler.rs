@@ -63,7 +63,7 @@ fn expand(arguments: Arguments, function: &ItemFn, mut errors: Errors) -> TokenS
             let ident = &function.sig.ident;
             let add = handler.add(&quote!(()), &quote!(#ident), None, &private);
             let item = item_of(function, &add, &private);
-            quote!(#function #item)
+            quote!(#[allow(clippy::unused_async)] #function #item)
         }
     }
 }

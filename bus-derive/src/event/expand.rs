@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Generics, Path, parse_quote};
+use syn::{Generics, Path, WherePredicate, parse_quote};
 
 use super::field_path::{FieldPath, number};
 use super::model::{Event, EventType, Upcaster};
@@ -23,7 +23,11 @@ pub(crate) fn expand(event: &Event, private: &TokenStream) -> TokenStream {
 
 fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     let ident = &event.ident;
-    let generics = with_bounds(&event.generics, private);
+    let mut generics = with_bounds(&event.generics, private);
+    if !generics.params.is_empty() {
+        let old = event.types.iter().filter_map(typed_upcaster);
+        generics.make_where_clause().predicates.extend(old.flat_map(|old| upcast_bounds(old, private)));
+    }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let types = event
         .types
@@ -70,6 +74,19 @@ pub(super) fn with_bounds(generics: &Generics, private: &TokenStream) -> Generic
         generics.make_where_clause().predicates.push(bounds);
     }
     generics
+}
+
+/// What an upcast from `old` needs, where type parameters leave it open.
+fn upcast_bounds(old: &syn::Type, private: &TokenStream) -> [WherePredicate; 3] {
+    [
+        parse_quote!(#old: #private::DomainEvent),
+        parse_quote!(Self: ::core::convert::TryFrom<#old>),
+        parse_quote! {
+            <Self as ::core::convert::TryFrom<#old>>::Error: ::core::convert::Into<
+                ::std::boxed::Box<dyn ::std::error::Error + ::core::marker::Send + ::core::marker::Sync>,
+            >
+        },
+    ]
 }
 
 fn type_constant(event: &Event, event_type: &EventType, major: u32, private: &TokenStream) -> TokenStream {
@@ -172,12 +189,12 @@ fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream
     let (major, minor) = (number(event_type.version.major), number(event_type.version.minor));
     let (first, last) = (number(*first), number(event_type.version.major - 1));
     let steps = steps.iter().map(step);
-    let read = read(event_type, quote!(&current), private);
+    let read = read(event_type, quote!(current), private);
     Some(quote! {
         (#name, #first..=#last) => {
             let json = #private::upcast_json(payload, #first, &[#(#steps),*])?;
             let version = #private::Version::new(#major, #minor);
-            let current = #private::StoredPayload::new(payload.event_type(), version, &json);
+            let current = &#private::StoredPayload::new(payload.event_type(), version, &json);
             #read
         }
     })

@@ -65,6 +65,7 @@ fn take_arguments(method: &mut ImplItemFn, errors: &mut Errors) -> Option<Argume
         errors.at(second.span(), "`#[handler]` is given twice: remove one");
     }
     method.attrs.retain(|attr| !is_handler(attr));
+    method.attrs.push(parse_quote!(#[allow(clippy::unused_async, clippy::unused_self)]));
     let tokens = match attr.meta {
         Meta::List(list) => list.tokens,
         _ => TokenStream::new(),
