@@ -82,6 +82,7 @@ fn item_of(function: &ItemFn, add: &TokenStream, private: &TokenStream) -> Token
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
+            #[diagnostic::do_not_recommend]
             #[allow(clippy::all, clippy::pedantic)]
             impl #private::IntoHandlers for #ident {
                 fn into_handlers(self) -> #private::HandlerSet {
