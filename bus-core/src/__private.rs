@@ -29,16 +29,13 @@ use crate::handler::{Accepts, Handler, HandlerEntry, Outcome, Verdict};
     label = "serde's traits are missing",
     note = "derive them too: `#[derive(Serialize, Deserialize, DomainEvent)]`"
 )]
-pub trait Payload: Serialize + DeserializeOwned {
+pub trait Payload {
     /// Evaluated where the trait is checked.
     const CHECKED: () = ();
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Payload for T {}
-
-/// Compiles where `T` can be used by several threads.
-pub const fn shared_between_threads<T: Send + Sync>() {}
 
 /// The newer event that an older one, read from `payload`, is converted to.
 ///

@@ -36,3 +36,14 @@ pub(crate) fn qualified(ty: &Type, trait_path: &TokenStream, rest: &TokenStream)
     let rest = at(last, rest);
     quote_spanned!(first=> <#ty as #trait_path>#rest)
 }
+
+/// An item that compiles where threads can share a `ty`, and that tells which part of it they cannot.
+pub(crate) fn check_shared(ty: &Type) -> TokenStream {
+    let (first, last) = ends(ty);
+    let value = quote_spanned!(last=> value);
+    quote_spanned! {first=>
+        const _: fn(&#ty) = |value| {
+            let _: &(dyn ::core::marker::Send + ::core::marker::Sync) = #value;
+        };
+    }
+}

@@ -217,6 +217,7 @@ impl<R: IntoOutcome> IntoReply for R {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: IntoOutcome> IntoReply for Each<R> {
     fn into_reply(self) -> Reply {
         Reply::Each(self.0.into_iter().map(IntoOutcome::into_outcome).collect())

@@ -49,7 +49,6 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
         #checks
 
         #[automatically_derived]
-        #[diagnostic::do_not_recommend]
         #[allow(deprecated, clippy::pedantic)]
         impl #impl_generics #private::DomainEvent for #ident #ty_generics #where_clause {
             const TYPES: &'static [#private::EventType] = { #checks_in_types &[#(#types),*] };
@@ -72,7 +71,8 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
 pub(super) fn with_bounds(generics: &Generics, private: &TokenStream) -> Generics {
     let mut generics = generics.clone();
     let bounds = parse_quote! {
-        for<'__event> Self: #private::Payload + ::core::marker::Send + ::core::marker::Sync + 'static
+        for<'__event> Self: #private::Serialize + #private::DeserializeOwned
+            + ::core::marker::Send + ::core::marker::Sync + 'static
     };
     generics.make_where_clause().predicates.push(bounds);
     generics
@@ -80,12 +80,12 @@ pub(super) fn with_bounds(generics: &Generics, private: &TokenStream) -> Generic
 
 fn bounds_check(event: &Event, private: &TokenStream) -> Option<TokenStream> {
     let ident = &event.ident;
-    let (payload, shared) =
-        (spans::at(ident.span(), &quote!(#private::Payload)), spans::at(ident.span(), &quote!(#private::shared_between_threads)));
+    let payload = spans::at(ident.span(), &quote!(#private::Payload));
+    let shared = spans::check_shared(&parse_quote!(#ident));
     event.generics.params.is_empty().then(|| {
         quote_spanned! {ident.span()=>
             const _: () = <#ident as #payload>::CHECKED;
-            const _: () = #shared::<#ident>();
+            #shared
         }
     })
 }
@@ -279,7 +279,6 @@ fn keyed(event: &Event, id: &FieldPath, private: &TokenStream) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        #[diagnostic::do_not_recommend]
         #[allow(deprecated, clippy::pedantic)]
         impl #impl_generics #private::Keyed for #ident #ty_generics #where_clause {
             fn aggregate_id(&self) -> ::std::string::String { #id }

@@ -16,7 +16,6 @@ pub(crate) fn stub(input: &DeriveInput, private: &TokenStream) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        #[diagnostic::do_not_recommend]
         impl #impl_generics #private::DomainEvent for #ident #ty_generics #where_clause {
             const TYPES: &'static [#private::EventType] = &[];
             fn event_type(&self) -> &'static #private::EventType { ::core::unreachable!() }
@@ -28,7 +27,6 @@ pub(crate) fn stub(input: &DeriveInput, private: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        #[diagnostic::do_not_recommend]
         impl #impl_generics #private::Keyed for #ident #ty_generics #where_clause {
             fn aggregate_id(&self) -> ::std::string::String { ::core::unreachable!() }
         }

@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, Meta, Type, parse_quote};
 
 use super::arguments::Arguments;
@@ -89,8 +88,7 @@ fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenSt
     let bounds = parse_quote!(for<'__handlers> #self_ty: ::core::marker::Send + ::core::marker::Sync + 'static);
     generics.make_where_clause().predicates.push(bounds);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let shared = spans::at(self_ty.span(), &quote!(#private::shared_between_threads));
-    let check = block.generics.params.is_empty().then(|| quote!(const _: () = #shared::<#self_ty>();));
+    let check = block.generics.params.is_empty().then(|| spans::check_shared(self_ty));
     let cfgs = cfgs(&block.attrs);
     quote! {
         #(#cfgs)*
@@ -98,7 +96,6 @@ fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenSt
             #check
 
             #[automatically_derived]
-            #[diagnostic::do_not_recommend]
             #[allow(clippy::all, clippy::pedantic)]
             impl #impl_generics #private::SharedHandlers for #self_ty #where_clause {
                 fn shared_handlers(self: #private::Arc<Self>) -> #private::HandlerSet {
@@ -110,7 +107,6 @@ fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenSt
             }
 
             #[automatically_derived]
-            #[diagnostic::do_not_recommend]
             impl #impl_generics #private::IntoHandlers for #self_ty #where_clause {
                 fn into_handlers(self) -> #private::HandlerSet {
                     #private::SharedHandlers::shared_handlers(#private::Arc::new(self))

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, Pat};
+use syn::Ident;
 
 use super::arguments::{Arguments, Breaker, Idempotent, Retry};
 use super::signature::{Argument, HandlerSignature};
@@ -76,6 +76,21 @@ impl Handler<'_> {
         let span = self.signature.ident.span();
         let reply = self.reply(quote_spanned!(span=> #callee(#receiver #event, #(#others),*).await), private);
         let batch_check = self.batch_check(private);
+        // What is not `Send` in the function is told at its name.
+        let run = quote! {
+            let #event = match #read {
+                ::core::result::Result::Ok(event) => event,
+                ::core::result::Result::Err(error) => {
+                    return #private::failed(#private::HandlerError::permanent(error));
+                }
+            };
+            #(let #others = match #extract {
+                ::core::result::Result::Ok(extracted) => extracted,
+                ::core::result::Result::Err(error) => return #private::failed(error),
+            };)*
+            #reply
+        };
+        let run = quote_spanned!(span=> ::std::boxed::Box::pin(async move { #run }));
         quote! {
             #batch_check
             #private::add(
@@ -87,19 +102,7 @@ impl Handler<'_> {
                     requirements: ::std::vec![#(#requirements),*],
                 },
                 #state,
-                |state, cx| ::std::boxed::Box::pin(async move {
-                    let #event = match #read {
-                        ::core::result::Result::Ok(event) => event,
-                        ::core::result::Result::Err(error) => {
-                            return #private::failed(#private::HandlerError::permanent(error));
-                        }
-                    };
-                    #(let #others = match #extract {
-                        ::core::result::Result::Ok(extracted) => extracted,
-                        ::core::result::Result::Err(error) => return #private::failed(error),
-                    };)*
-                    #reply
-                }),
+                |state, cx| #run,
             );
         }
     }
@@ -107,17 +110,24 @@ impl Handler<'_> {
     /// What the handler returned, as a reply; errors that `permanent` matches are marked.
     fn reply(&self, call: TokenStream, private: &TokenStream) -> TokenStream {
         let permanent = self.retry().get().and_then(|retry| retry.permanent.get());
-        let permanent = permanent.filter(|_| !self.signature.returns_nothing());
         match (&self.signature.returns, permanent) {
-            (Some(ty), None) if !self.signature.returns_nothing() => {
-                spans::qualified(ty, &quote!(#private::IntoReply), &quote!(::into_reply(#call)))
-            }
-            (_, None) => quote!(#private::IntoReply::into_reply(#call)),
+            _ if self.signature.returns_nothing() => quote!(#private::IntoReply::into_reply(#call)),
+            (Some(ty), None) => spans::qualified(ty, &quote!(#private::IntoReply), &quote!(::into_reply(#call))),
+            (None, None) => quote!(#private::IntoReply::into_reply(#call)),
             (ty, Some(pattern)) => {
                 let (first, last) = ty.as_ref().map_or((pattern.span(), pattern.span()), spans::ends);
                 let into_reply = spans::at(first, &quote!(#private::IntoReply));
-                let marked = mark_permanent(call, pattern, private);
-                quote_spanned!(last=> #into_reply::into_reply(#marked))
+                let permanent_if = quote!(#private::permanent_if);
+                // As macro code, so that rustc does not propose to change the pattern.
+                let span = Span::call_site().located_at(pattern.span());
+                let result = quote_spanned!(span=> let result: ::core::result::Result<_, _> = returned;);
+                let reply = quote_spanned!(last=> #into_reply::into_reply(marked));
+                quote!({
+                    let returned = #call;
+                    #result
+                    let marked = #permanent_if(result, |error| ::core::matches!(error, #pattern));
+                    #reply
+                })
             }
         }
     }
@@ -175,10 +185,6 @@ impl Handler<'_> {
     }
 }
 
-fn mark_permanent(call: TokenStream, pattern: &Pat, private: &TokenStream) -> TokenStream {
-    quote_spanned!(pattern.span()=> #private::permanent_if(#call, |error| ::core::matches!(error, #pattern)))
-}
-
 fn policy(retry: &Retry, private: &TokenStream) -> TokenStream {
     let attempts = retry.attempts.get().map(|attempts| quote!(attempts: #attempts,));
     let from = retry.from.get().map(|from| field("from", *from, private));
@@ -196,7 +202,7 @@ fn breaker_policy(breaker: &Breaker, private: &TokenStream) -> TokenStream {
 }
 
 fn field(name: &str, value: Duration, private: &TokenStream) -> TokenStream {
-    let name = Ident::new(name, proc_macro2::Span::call_site());
+    let name = Ident::new(name, Span::call_site());
     let value = duration(value, private);
     quote!(#name: #value,)
 }
