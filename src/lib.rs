@@ -20,7 +20,21 @@
 //! assert_eq!(handlers.len(), 1);
 //! ```
 
+mod connect;
 pub mod prelude;
+#[cfg(feature = "signal")]
+mod signal;
+
+pub use connect::{Connect, URL_VARIABLE};
+#[cfg(feature = "signal")]
+pub use signal::shutdown_signal;
+
+/// What `main` may return: `fn main() -> jitney::Result<()>`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The in-memory transport, with its builder and its faults.
+#[cfg(feature = "memory")]
+pub use jitney_memory as memory;
 
 #[doc(hidden)]
 pub use jitney_core::__private;

@@ -13,8 +13,8 @@ pub use crate::event::{
     upcast_json,
 };
 pub use crate::handler::{
-    BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers, IntoReply,
-    Reply, Requirement, SharedHandlers, permanent_if,
+    BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers,
+    IntoReply, Reply, Requirement, SharedHandlers, permanent_if,
 };
 pub use crate::middleware::{BreakerPolicy, RetryPolicy};
 
