@@ -57,7 +57,10 @@ impl EventKeys {
         let mut read = EventKeys::default();
         for attr in attrs.iter().filter(|attr| attr.path().is_ident("event")) {
             if attr.meta.require_list().is_err() {
-                errors.on(attr.path(), "write the keys in parentheses: `#[event(aggregate = \"Order\", id = field)]`");
+                errors.on(
+                    attr.path(),
+                    "write the keys in parentheses: `#[event(aggregate = \"Order\", id = field)]`",
+                );
                 read.aggregate_unread = true;
                 continue;
             }
@@ -181,7 +184,8 @@ fn json_steps(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<JsonStep>>
     }
     let content;
     parenthesized!(content in input);
-    let steps = content.parse_terminated(JsonStep::parse, Token![,]).inspect_err(|_| keys::skip_rest(&content))?;
+    let steps =
+        content.parse_terminated(JsonStep::parse, Token![,]).inspect_err(|_| keys::skip_rest(&content))?;
     if steps.is_empty() {
         return Err(syn::Error::new(key.span(), JSON_STEPS));
     }

@@ -92,10 +92,7 @@ fn bounds_check(event: &Event, private: &TokenStream) -> Option<TokenStream> {
 
 /// What an upcast from `old` needs, where type parameters leave it open.
 fn upcast_bounds(old: &syn::Type, private: &TokenStream) -> [WherePredicate; 2] {
-    [
-        parse_quote!(#old: #private::DomainEvent),
-        parse_quote!(Self: #private::UpcastFrom<#old>),
-    ]
+    [parse_quote!(#old: #private::DomainEvent), parse_quote!(Self: #private::UpcastFrom<#old>)]
 }
 
 fn type_constant(event: &Event, event_type: &EventType, major: u32, private: &TokenStream) -> TokenStream {

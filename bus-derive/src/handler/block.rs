@@ -85,7 +85,8 @@ fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenSt
     let self_ty = &block.self_ty;
     let mut generics = block.generics.clone();
     // Where a type without parameters cannot be shared, the check complains, and complains once.
-    let bounds = parse_quote!(for<'__handlers> #self_ty: ::core::marker::Send + ::core::marker::Sync + 'static);
+    let bounds =
+        parse_quote!(for<'__handlers> #self_ty: ::core::marker::Send + ::core::marker::Sync + 'static);
     generics.make_where_clause().predicates.push(bounds);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let check = block.generics.params.is_empty().then(|| spans::check_shared(self_ty));

@@ -68,8 +68,7 @@ fn check_receiver(receiver: Option<&FnArg>, signature: &Signature, place: Place,
             errors.at(signature.ident.span(), message);
         }
         (Place::Method, Some(FnArg::Receiver(receiver))) => {
-            let by_reference =
-                matches!(receiver.kind, ReceiverKind::Reference(_, _, None));
+            let by_reference = matches!(receiver.kind, ReceiverKind::Reference(_, _, None));
             if !by_reference {
                 let message = "a handler runs for many events at once and takes `&self`; what changes goes into a \
                                lock or an atomic";
