@@ -93,10 +93,11 @@ impl Cursor {
         into: &mut Vec<Delivery>,
         cx: &mut Context<'_>,
     ) -> bool {
-        if self.revoked_at.is_some() {
+        let end = self.end(cx);
+        let is_empty = self.next == end && self.retries.ready() == 0;
+        if is_empty || self.revoked_at.is_some() {
             return false;
         }
-        let end = self.end(cx);
         let ahead = usize::try_from(end - self.next).unwrap_or(usize::MAX);
         into.reserve(budget.events.min(ahead.saturating_add(self.retries.ready())));
         loop {

@@ -58,13 +58,14 @@ impl LogView {
         let mut budget = member.budget(demand, usize::MAX);
         let mut deliveries = Vec::new();
         let mut more = false;
-        for step in 0..member.assigned.len() {
-            let index = member.assigned[(member.turn + step) % member.assigned.len()];
-            let cursor = &mut self.cursors[index];
-            more |= cursor.take(&mut budget, &mut deliveries, cx);
-            self.due = earliest(self.due, cursor.due());
+        let (before, from) = member.assigned.split_at(member.turn.min(member.assigned.len()));
+        for index in from.iter().chain(before) {
+            more |= self.cursors[*index].take(&mut budget, &mut deliveries, cx);
         }
-        member.turn = member.turn.wrapping_add(1);
+        if cx.dice.on_deliveries() {
+            self.due = self.cursors.iter().filter_map(Cursor::due).chain(self.due).min();
+        }
+        member.turn = if member.turn + 1 < member.assigned.len() { member.turn + 1 } else { 0 };
         member.holds(deliveries.len());
         (deliveries, more)
     }
