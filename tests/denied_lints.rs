@@ -105,7 +105,10 @@ impl std::error::Error for Trouble {}
     retry(attempts = 5, from = "100ms", to = "30s", permanent = Trouble::Lasting(1 | 2)),
     breaker(failures = 10, pause = "10s")
 )]
-pub async fn take_payment(order: Envelope<OrderPaid>, State(state): State<u64>) -> Result<AccountEvent, Trouble> {
+pub async fn take_payment(
+    order: Envelope<OrderPaid>,
+    State(state): State<u64>,
+) -> Result<AccountEvent, Trouble> {
     if order.customer.is_empty() { Err(Trouble::Lasting(1)) } else { Ok(AccountEvent::Opened { id: state }) }
 }
 

@@ -87,9 +87,9 @@ fn item_of(function: &ItemFn, add: &TokenStream, private: &TokenStream) -> Token
             impl #private::IntoHandlers for #ident {
                 fn into_handlers(self) -> #private::HandlerSet {
                     #[allow(unused_mut)]
-                    let mut set = #private::HandlerSet::new();
+                    let mut __handlers = #private::HandlerSet::new();
                     #add
-                    set
+                    __handlers
                 }
             }
         };

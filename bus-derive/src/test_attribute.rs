@@ -18,12 +18,11 @@ struct Arguments {
 
 impl Arguments {
     fn read_key(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
-        let slot = key.clone();
         match key.to_string().as_str() {
-            "semantics" => self.semantics.set(slot, keys::text(key, input)?),
-            "seeds" => self.seeds.set(slot, keys::count(key, input)?),
-            "seed" => self.seed.set(slot, seed(key, input)?),
-            "crate" => self.crate_path.set(slot, keys::crate_path(key, input)?),
+            "semantics" => self.semantics.set(key, keys::text(key, input)?),
+            "seeds" => self.seeds.set(key, keys::count(key, input)?),
+            "seed" => self.seed.set(key, seed(key, input)?),
+            "crate" => self.crate_path.set(key, keys::crate_path(key, input)?),
             _ => Err(keys::unknown(key, "test", &["semantics", "seeds", "seed", "crate"])),
         }
     }
@@ -41,7 +40,7 @@ pub(crate) fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut read = Arguments::default();
     let done = (|input: ParseStream<'_>| {
-        keys::read_keys(input, &mut errors, |key, input, _| read.read_key(&key, input))
+        keys::read_keys(input, &mut errors, |key, input, _| read.read_key(key, input))
     })
     .parse2(arguments);
     errors.ok(done);

@@ -71,9 +71,11 @@ enum Either<A, B> {
 
 #[test]
 fn enums_may_be_generic() {
-    for (event, expected) in
-        [(Either::Left(1), "1"), (Either::Right { value: "x".to_owned() }, r#"{"value":"x"}"#), (Either::Neither, "{}")]
-    {
+    for (event, expected) in [
+        (Either::Left(1), "1"),
+        (Either::Right { value: "x".to_owned() }, r#"{"value":"x"}"#),
+        (Either::Neither, "{}"),
+    ] {
         assert_eq!(payload(&event), expected);
         assert_eq!(round_trip(&event), event);
     }

@@ -14,7 +14,10 @@ fn a_struct_is_called_as_in_rust_at_version_1_0() {
     #[event(aggregate = "Order")]
     struct OrderPaid {}
 
-    assert_eq!(*the_type::<OrderPaid>(), EventType::new("OrderPaid", "Order", Version::new(1, 0), "Order-events"));
+    assert_eq!(
+        *the_type::<OrderPaid>(),
+        EventType::new("OrderPaid", "Order", Version::new(1, 0), "Order-events")
+    );
     assert_eq!(OrderPaid {}.event_type(), the_type::<OrderPaid>());
 }
 

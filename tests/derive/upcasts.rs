@@ -55,7 +55,10 @@ mod typed {
         type Error = NoNumber;
 
         fn try_from(old: OriginalV1) -> Result<Self, NoNumber> {
-            old.euros.parse::<u64>().map(|euros| RenamedV2 { cents: euros * 100 }).map_err(|_| NoNumber(old.euros))
+            old.euros
+                .parse::<u64>()
+                .map(|euros| RenamedV2 { cents: euros * 100 })
+                .map_err(|_| NoNumber(old.euros))
         }
     }
 }
@@ -86,7 +89,8 @@ fn an_upcaster_that_refuses_says_why() {
 #[test]
 fn versions_outside_of_the_chain_are_refused() {
     for (name, major) in [("Renamed", 4), ("Renamed", 1), ("Original", 2), ("Original", 3), ("Renamed", 0)] {
-        let error = stored::<Renamed>(name, (major, 0), r#"{"cents":5,"currency":"EUR","euros":"5"}"#).unwrap_err();
+        let error =
+            stored::<Renamed>(name, (major, 0), r#"{"cents":5,"currency":"EUR","euros":"5"}"#).unwrap_err();
         assert_eq!(error.kind(), DecodeErrorKind::UnknownVersion, "{name} {major}");
     }
 }

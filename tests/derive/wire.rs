@@ -19,15 +19,25 @@ pub(crate) fn round_trip<E: DomainEvent>(event: &E) -> E {
 }
 
 /// Reads `payload`, which was stored as `event_type` at `version`.
-pub(crate) fn stored<E: DomainEvent>(event_type: &str, version: (u32, u32), payload: &str) -> Result<E, DecodeError> {
+pub(crate) fn stored<E: DomainEvent>(
+    event_type: &str,
+    version: (u32, u32),
+    payload: &str,
+) -> Result<E, DecodeError> {
     E::decode(&StoredPayload::new(event_type, Version::new(version.0, version.1), payload.as_bytes()))
 }
 
 fn encode<E: DomainEvent>(event: &E) -> RawEvent {
     let event_type = event.event_type();
     let time = "2026-01-02T03:04:05.678Z".parse().unwrap();
-    let head =
-        Head::new(Id::from("e-1"), event_type.name(), event_type.aggregate(), "42".into(), time, event_type.version());
+    let head = Head::new(
+        Id::from("e-1"),
+        event_type.name(),
+        event_type.aggregate(),
+        "42".into(),
+        time,
+        event_type.version(),
+    );
     let encoded = NativeJson.encode(event_type.topic(), &head, event).unwrap();
     let topic = event_type.topic().into();
     let message = Message { topic, key: None, headers: encoded.headers, time, body: encoded.body };

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::Ident;
 
 use super::arguments::{Arguments, Breaker, Idempotent, Retry};
 use super::signature::{Argument, HandlerSignature};
@@ -50,7 +50,7 @@ impl Handler<'_> {
         self.own.retry.or(&self.block.retry)
     }
 
-    /// The statement that adds this handler to `set`. `state` is what the handler is called on, `callee` the
+    /// The statement that adds this handler to a set. `state` is what the handler is called on, `callee` the
     /// function, whose first arguments are `receiver`.
     pub(crate) fn add(
         &self,
@@ -60,16 +60,19 @@ impl Handler<'_> {
         private: &TokenStream,
     ) -> TokenStream {
         let spec = self.spec(private);
-        let (input, extractors) = self.signature.arguments.split_first().expect("a checked handler takes an event");
+        let (input, extractors) =
+            self.signature.arguments.split_first().expect("a checked handler takes an event");
         let on_input = |rest| spans::qualified(&input.ty, &quote!(#private::HandlerInput), &rest);
         let (accepts, is_batch) = (on_input(quote!(::accepts())), on_input(quote!(::IS_BATCH)));
-        let read = on_input(quote!(::read(cx.events())));
+        let read = on_input(quote!(::read(__context.events())));
         let on_extractor = |rest: TokenStream| {
-            let on = move |argument: &Argument| spans::qualified(&argument.ty, &quote!(#private::FromContext), &rest);
+            let on = move |argument: &Argument| {
+                spans::qualified(&argument.ty, &quote!(#private::FromContext), &rest)
+            };
             extractors.iter().map(on).collect::<Vec<_>>()
         };
         let requirements = on_extractor(quote!(::requirement()));
-        let extract = on_extractor(quote!(::from_context(&cx).await));
+        let extract = on_extractor(quote!(::from_context(&__context).await));
         let event = &input.variable;
         let others: Vec<_> = extractors.iter().map(|argument| &argument.variable).collect();
         let receiver = receiver.map(|receiver| quote!(#receiver,));
@@ -94,7 +97,7 @@ impl Handler<'_> {
         quote! {
             #batch_check
             #private::add(
-                &mut set,
+                &mut __handlers,
                 #private::Signature {
                     spec: #spec,
                     accepts: #accepts,
@@ -102,7 +105,7 @@ impl Handler<'_> {
                     requirements: ::std::vec![#(#requirements),*],
                 },
                 #state,
-                |state, cx| #run,
+                |__value, __context| #run,
             );
         }
     }
@@ -112,7 +115,9 @@ impl Handler<'_> {
         let permanent = self.retry().get().and_then(|retry| retry.permanent.get());
         match (&self.signature.returns, permanent) {
             _ if self.signature.returns_nothing() => quote!(#private::IntoReply::into_reply(#call)),
-            (Some(ty), None) => spans::qualified(ty, &quote!(#private::IntoReply), &quote!(::into_reply(#call))),
+            (Some(ty), None) => {
+                spans::qualified(ty, &quote!(#private::IntoReply), &quote!(::into_reply(#call)))
+            }
             (None, None) => quote!(#private::IntoReply::into_reply(#call)),
             (ty, Some(pattern)) => {
                 let (first, last) = ty.as_ref().map_or((pattern.span(), pattern.span()), spans::ends);

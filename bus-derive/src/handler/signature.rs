@@ -68,8 +68,7 @@ fn check_receiver(receiver: Option<&FnArg>, signature: &Signature, place: Place,
             errors.at(signature.ident.span(), message);
         }
         (Place::Method, Some(FnArg::Receiver(receiver))) => {
-            let by_reference =
-                matches!(receiver.kind, ReceiverKind::Reference(_, _, None));
+            let by_reference = matches!(receiver.kind, ReceiverKind::Reference(_, _, None));
             if !by_reference {
                 let message = "a handler runs for many events at once and takes `&self`; what changes goes into a \
                                lock or an atomic";
@@ -89,7 +88,7 @@ fn argument(index: usize, input: &FnArg, errors: &mut Errors) -> Option<Argument
     if mentions_impl(&argument.ty) {
         errors.on(&argument.ty, "`impl Trait` makes a handler generic: name the type");
     }
-    Some(Argument { variable: format_ident!("argument_{index}"), ty: (*argument.ty).clone() })
+    Some(Argument { variable: format_ident!("__argument_{index}"), ty: (*argument.ty).clone() })
 }
 
 fn returns(output: &ReturnType) -> Option<Type> {
