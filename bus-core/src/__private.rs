@@ -9,8 +9,8 @@ pub use serde::ser::Serializer;
 pub use serde_json::Value;
 
 pub use crate::event::{
-    DecodeError, DomainEvent, EventType, Keyed, StoredPayload, UpcastFrom, VariantPayload, Version, read_variant,
-    upcast_json,
+    DecodeError, DomainEvent, EventType, Keyed, StoredPayload, UpcastFrom, VariantPayload, Version,
+    read_variant, upcast_json,
 };
 pub use crate::handler::{
     BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers,

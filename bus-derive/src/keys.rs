@@ -66,7 +66,7 @@ pub(crate) fn read_keys(
 }
 
 fn comma(input: ParseStream<'_>) -> syn::Result<()> {
-    let missing = |error: syn::Error| syn::Error::new(error.span(), "a comma is missing before this");
+    let missing = |error: syn::Error| syn::Error::new(error.span(), "expected a comma before this");
     input.parse::<Token![,]>().map(drop).map_err(missing)
 }
 
@@ -92,7 +92,10 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     let wrong = || format!("`{key}` takes a text in quotes: write `{key} = \"…\"`");
     let text: LitStr = input.parse().map_err(|error| syn::Error::new(error.span(), wrong()))?;
     if text.value().trim().is_empty() {
-        return Err(syn::Error::new(text.span(), format!("`{key}` is empty")));
+        return Err(syn::Error::new(
+            text.span(),
+            format!("`{key}` is empty: fill it in, or leave the key out"),
+        ));
     }
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! `#[jitney::test]`: an async test under virtual time.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{ParseStream, Parser};
 use syn::{Ident, ItemFn, LitInt, LitStr, Path, Safety};
@@ -44,13 +44,13 @@ pub(crate) fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     })
     .parse2(arguments);
     errors.ok(done);
-    let function: ItemFn = match syn::parse2(item) {
-        Ok(function) => function,
-        Err(error) => return error.into_compile_error(),
+    let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
+        errors.at(Span::call_site(), "a test is an `async fn`");
+        return [errors.into_tokens().unwrap_or_default(), item].into_iter().collect();
     };
     check(&function, &read, &mut errors);
     if let Some(errors) = errors.into_tokens() {
-        return errors;
+        return quote!(#errors #[allow(dead_code)] #function);
     }
     expand(&function, &read)
 }

@@ -66,7 +66,9 @@ impl EventKeys {
             }
             let keys = attr.parse_args_with(|input: ParseStream<'_>| {
                 keys::read_keys(input, errors, |key, input, errors| {
-                    let unread = *key == "aggregate" || !OF_A_TYPE.contains(&key.to_string().as_str());
+                    let unread = *key == "aggregate"
+                        || *key == "source"
+                        || !OF_A_TYPE.contains(&key.to_string().as_str());
                     let result = read.read_key(key, input, place, errors);
                     read.aggregate_unread |= unread && result.is_err();
                     result

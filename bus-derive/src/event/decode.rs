@@ -14,7 +14,7 @@ pub(super) fn decode(event: &Event, private: &TokenStream) -> TokenStream {
     let arms = event.types.iter().map(|event_type| {
         let name = &event_type.name;
         let major = number(event_type.version.major);
-        let read = read(event_type, quote!(__payload), private);
+        let read = read(event_type, &quote!(__payload), private);
         let upcast = json_arm(event_type, private);
         quote!((#name, #major) => #read, #upcast)
     });
@@ -56,7 +56,7 @@ fn upcast(old: &syn::Type, private: &TokenStream) -> TokenStream {
     quote_spanned!(old.span()=> #converted(__payload, #read, #convert #method))
 }
 
-fn read(event_type: &EventType, payload: TokenStream, private: &TokenStream) -> TokenStream {
+fn read(event_type: &EventType, payload: &TokenStream, private: &TokenStream) -> TokenStream {
     match &event_type.variant {
         None => quote!(#payload.read()),
         Some(variant) => {
@@ -73,7 +73,7 @@ fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream
     let (major, minor) = (number(event_type.version.major), number(event_type.version.minor));
     let (first, last) = (number(*first), number(event_type.version.major - 1));
     let steps = steps.iter().map(|function| step(function, private));
-    let read = read(event_type, quote!(current), private);
+    let read = read(event_type, &quote!(current), private);
     Some(quote! {
         (#name, #first..=#last) => {
             let json = #private::upcast_json(__payload, #first, &[#(#steps),*])?;

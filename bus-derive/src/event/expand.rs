@@ -179,10 +179,8 @@ fn keyed(event: &Event, id: &FieldPath, private: &TokenStream) -> TokenStream {
     let mut generics = event.generics.clone();
     let where_clause = generics.make_where_clause();
     where_clause.predicates.push(parse_quote!(for<'__event> Self: #private::DomainEvent));
-    if !event.generics.params.is_empty() {
-        if let (true, Some(ty)) = (id.is_direct(), &event.id_type) {
-            where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
-        }
+    if let (false, true, Some(ty)) = (event.generics.params.is_empty(), id.is_direct(), &event.id_type) {
+        where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
     }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let id = text_of(event, id);

@@ -11,7 +11,7 @@ use crate::errors::Errors;
 use crate::{private, serde_names, spans};
 
 /// The block as it is, and what makes a value of its type a set of handlers.
-pub(super) fn expand(block_arguments: Arguments, mut block: ItemImpl, mut errors: Errors) -> TokenStream {
+pub(super) fn expand(block_arguments: &Arguments, mut block: ItemImpl, mut errors: Errors) -> TokenStream {
     if let Some((path, _)) = &block.trait_ {
         errors.on(path, "handlers are methods of the type itself: write `impl Type { … }`");
     }
@@ -39,7 +39,7 @@ pub(super) fn expand(block_arguments: Arguments, mut block: ItemImpl, mut errors
     for (attrs, own, signature) in methods {
         let default_name = format!("{type_name}.{}", expand::name(&signature.ident));
         let default_group = Some(type_name.clone());
-        let handler = Handler { signature, own, block: &block_arguments, default_name, default_group };
+        let handler = Handler { signature, own, block: block_arguments, default_name, default_group };
         handler.check(&mut errors);
         handlers.push((attrs, handler));
     }

@@ -77,7 +77,8 @@ impl Handler<'_> {
         let others: Vec<_> = extractors.iter().map(|argument| &argument.variable).collect();
         let receiver = receiver.map(|receiver| quote!(#receiver,));
         let span = self.signature.ident.span();
-        let reply = self.reply(quote_spanned!(span=> #callee(#receiver #event, #(#others),*).await), private);
+        let reply =
+            self.reply(&quote_spanned!(span=> #callee(#receiver #event, #(#others),*).await), private);
         let batch_check = self.batch_check(private);
         // What is not `Send` in the function is told at its name.
         let run = quote! {
@@ -111,7 +112,7 @@ impl Handler<'_> {
     }
 
     /// What the handler returned, as a reply; errors that `permanent` matches are marked.
-    fn reply(&self, call: TokenStream, private: &TokenStream) -> TokenStream {
+    fn reply(&self, call: &TokenStream, private: &TokenStream) -> TokenStream {
         let permanent = self.retry().get().and_then(|retry| retry.permanent.get());
         match (&self.signature.returns, permanent) {
             _ if self.signature.returns_nothing() => quote!(#private::IntoReply::into_reply(#call)),
