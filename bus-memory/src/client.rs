@@ -11,16 +11,19 @@ use jitney_core::{Capabilities, Env, Error};
 
 use crate::Semantics;
 use crate::config::{Builder, Config};
+use crate::connection::Connection;
 use crate::settler::MemorySettler;
 use crate::source::MemorySource;
 use crate::state::Shared;
 
-/// The memory transport. Clones share topics and groups, so a test can keep one beside the bus and look inside.
+/// The memory transport. Clones are one connection to the same topics and groups, so a test can keep one beside the
+/// bus and look inside, after it was closed too; [`connect`](Memory::connect) makes another connection.
 ///
 /// Everything that is published lies in this process and ends with it.
 #[derive(Debug, Clone)]
 pub struct Memory {
     pub(crate) shared: Arc<Shared>,
+    connection: Arc<Connection>,
 }
 
 impl Memory {
@@ -57,7 +60,18 @@ impl Memory {
     }
 
     pub(crate) fn with(config: Config, env: Env) -> Self {
-        Memory { shared: Arc::new(Shared::new(config, env)) }
+        Memory::on(Arc::new(Shared::new(config, env)))
+    }
+
+    fn on(shared: Arc<Shared>) -> Self {
+        let connection = Arc::new(shared.with(|locked| locked.connect()));
+        Memory { shared, connection }
+    }
+
+    /// Another connection to the same topics and groups, as of another process: closing one leaves the other open.
+    #[must_use]
+    pub fn connect(&self) -> Self {
+        Memory::on(self.shared.clone())
     }
 
     /// By which broker's rules it delivers.
@@ -97,15 +111,15 @@ impl Memory {
     /// Whether every group has settled everything that was published: nothing can be delivered, is in flight or
     /// delayed.
     pub fn is_idle(&self) -> bool {
-        self.shared.with(|locked| locked.state.topics.is_quiet())
+        self.shared.with(|locked| locked.state.is_quiet())
     }
 
-    /// Waits until [`is_idle`](Memory::is_idle), or until the transport is closed. Where a group has no member that
+    /// Waits until [`is_idle`](Memory::is_idle), or until this connection is closed. Where a group has no member that
     /// settles, that is for ever. Dropping the future changes nothing.
     pub async fn idle(&self) {
         loop {
             let quiet = self.shared.quiet.notified();
-            if self.shared.with(|locked| locked.state.topics.is_quiet() || locked.state.is_closed) {
+            if self.is_idle() || self.connection.is_closed() {
                 return;
             }
             quiet.await;
@@ -155,18 +169,23 @@ impl Transport for Memory {
     }
 
     async fn publish(&self, batch: Vec<Outbound>) -> Vec<Published> {
-        self.shared.store_all(batch.into_iter().map(|outbound| outbound.message)).await
+        self.shared.store_all(&self.connection, batch.into_iter().map(|outbound| outbound.message)).await
     }
 
     async fn publish_one(&self, message: Outbound) -> Published {
-        self.shared.store(message.message).await
+        self.shared.store(&self.connection, message.message).await
     }
 
     async fn subscribe(&self, subscription: Subscription) -> Result<Subscribed, Error> {
-        let (group, member) = self.shared.with(|locked| locked.subscribe(&subscription))?;
+        let (group, member) = self.shared.with(|locked| locked.subscribe(&self.connection, &subscription))?;
         Ok(Subscribed {
             source: Box::new(MemorySource::new(self.shared.clone(), group, member)),
-            settler: Arc::new(MemorySettler::new(self.shared.clone(), group, member)),
+            settler: Arc::new(MemorySettler::new(
+                self.shared.clone(),
+                self.connection.clone(),
+                group,
+                member,
+            )),
         })
     }
 
@@ -175,7 +194,8 @@ impl Transport for Memory {
     }
 
     async fn close(&self, _limit: Duration) -> Result<(), Error> {
-        self.shared.with(|locked| locked.close());
+        self.shared.with(|locked| locked.close(&self.connection));
+        self.shared.quiet.notify_waiters();
         Ok(())
     }
 }

@@ -67,7 +67,10 @@ impl Group {
     pub(crate) fn add_topic(&mut self, topic: usize, start: Start, cx: &mut Context<'_>) -> usize {
         match &mut self.view {
             View::Log(view) => view.add_topic(topic, start, cx),
-            View::Queue(view) => view.add_topic(topic, start, cx),
+            View::Queue(view) => {
+                view.add_topic(topic, start, cx);
+                0
+            }
         }
     }
 
@@ -92,14 +95,14 @@ impl Group {
     /// A message was stored that the group waits for.
     pub(crate) fn appended(
         &mut self,
-        (topic, partition, offset): (usize, u32, u64),
+        place: (usize, u32, u64),
         first: usize,
         message: &Arc<Message>,
         cx: &mut Context<'_>,
     ) {
         match &mut self.view {
-            View::Log(view) => view.appended(first + partition as usize, &mut self.members, cx),
-            View::Queue(view) => view.appended(topic, offset, message, &mut self.members, cx),
+            View::Log(view) => view.appended(first + place.1 as usize, &mut self.members, cx),
+            View::Queue(view) => view.appended(place, message, &mut self.members, cx),
         }
     }
 
@@ -199,8 +202,8 @@ impl Group {
     /// Ends the group: nothing is owed to it any more, and its members are told.
     pub(crate) fn end(&mut self, cx: &mut Context<'_>) {
         match &mut self.view {
-            View::Log(view) => view.end(&mut self.members, cx),
-            View::Queue(view) => view.end(&mut self.members, cx),
+            View::Log(view) => view.end(cx),
+            View::Queue(view) => view.end(cx),
         }
         self.members.wake_all(cx.wakes);
     }

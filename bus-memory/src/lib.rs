@@ -28,6 +28,8 @@ mod admin;
 mod assignment;
 mod client;
 mod config;
+mod connection;
+mod cursor;
 mod error;
 mod faults;
 mod gate;

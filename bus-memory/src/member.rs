@@ -9,6 +9,8 @@ use jitney_core::transport::{Demand, Epoch, SourceEvent};
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) id: u64,
+    /// The connection that it came by.
+    pub(crate) connection: u64,
     /// The topics that it asked for.
     pub(crate) topics: Vec<usize>,
     /// Its connection, where the rules know no partitions.
@@ -27,9 +29,10 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(id: u64, topics: Vec<usize>, prefetch: usize, epoch: Epoch) -> Self {
+    pub(crate) fn new(id: u64, connection: u64, topics: Vec<usize>, prefetch: usize, epoch: Epoch) -> Self {
         Member {
             id,
+            connection,
             topics,
             epoch,
             assigned: Vec::new(),

@@ -17,6 +17,14 @@ pub(crate) struct Entry {
     pub(crate) attempts: u32,
     /// How many faults it has met.
     pub(crate) faults: u32,
+    /// A second delivery of something that is also delivered otherwise: nothing depends on it.
+    pub(crate) twin: bool,
+}
+
+impl Entry {
+    pub(crate) fn new(topic: usize, partition: u32, offset: u64, message: Arc<Message>) -> Self {
+        Entry { topic, partition, offset, message, attempts: 0, faults: 0, twin: false }
+    }
 }
 
 /// An entry that is with a member.
@@ -24,9 +32,7 @@ pub(crate) struct Entry {
 pub(crate) struct InFlight {
     pub(crate) entry: Entry,
     /// The id of the member.
-    pub(crate) member: u64,
-    /// A second delivery of something that is also delivered otherwise: nothing depends on it.
-    pub(crate) twin: bool,
+    pub(crate) member: Option<u64>,
     /// When it is taken back.
     pub(crate) deadline: Option<Instant>,
 }
@@ -67,11 +73,6 @@ impl Queue {
         self.ready.len()
     }
 
-    /// All of them, the delayed ones too.
-    pub(crate) fn len(&self) -> usize {
-        self.ready.len() + self.delayed.len()
-    }
-
     /// When the next delayed entry is due.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.delayed.first_key_value().map(|((due, _), _)| *due)
@@ -94,4 +95,9 @@ impl Queue {
     pub(crate) fn clear(&mut self) -> impl Iterator<Item = Entry> + use<> {
         std::mem::take(&mut self.ready).into_iter().chain(std::mem::take(&mut self.delayed).into_values())
     }
+}
+
+/// The earlier of two times that may not be set.
+pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
 }

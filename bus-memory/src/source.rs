@@ -38,9 +38,6 @@ impl MemorySource {
     }
 
     fn look(&self, locked: &mut Locked<'_>, cx: &Context<'_>, demand: Demand) -> Look {
-        if locked.state.is_closed {
-            return Look::Found(SourceEvent::Closed);
-        }
         let Some((group, mut context)) = locked.group(self.group) else {
             return Look::Found(SourceEvent::Closed);
         };

@@ -1,17 +1,16 @@
 //! Everything behind the transport's one lock: topics and groups.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use jitney_core::message::Message;
-use jitney_core::transport::{Mode, Published, Start, Subscription};
+use jitney_core::transport::{Mode, Start, Subscription};
 use jitney_core::{Capabilities, Env, Error};
 use tokio::sync::Notify;
 
 use crate::config::Config;
+use crate::connection::Connection;
 use crate::error;
-use crate::faults::{Dice, FaultKind, hash, hash_bytes};
-use crate::gate::Ticket;
+use crate::faults::Dice;
 use crate::group::{Context, Group};
 use crate::member::{Member, Wakes};
 use crate::semantics::Semantics;
@@ -21,13 +20,13 @@ use crate::topic::{Reader, Topic, Topics};
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// Told whenever nothing is owed to any group.
+    /// Told when nothing is owed to any group any more.
     pub(crate) quiet: Notify,
     pub(crate) config: Config,
     pub(crate) capabilities: Capabilities,
     pub(crate) seed: u64,
     pub(crate) env: Env,
-    dice: Dice,
+    pub(crate) dice: Dice,
 }
 
 impl Shared {
@@ -47,21 +46,17 @@ impl Shared {
     /// Does `work` under the lock, and wakes whom it concerns when the lock is given back.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Locked<'_>) -> R) -> R {
         let mut wakes = Wakes::default();
-        let (result, is_quiet) = {
+        let (result, becomes_quiet) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_quiet = state.is_quiet();
             let result = work(&mut Locked { state: &mut state, shared: self, wakes: &mut wakes });
-            (result, state.topics.is_quiet() || state.is_closed)
+            (result, state.is_quiet() && !was_quiet)
         };
         wakes.wake();
-        if is_quiet {
+        if becomes_quiet {
             self.quiet.notify_waiters();
         }
         result
-    }
-
-    /// Whether settling may meet faults.
-    pub(crate) fn has_delivery_faults(&self) -> bool {
-        self.dice.on_deliveries()
     }
 }
 
@@ -71,23 +66,23 @@ pub(crate) struct State {
     groups: Vec<Option<Group>>,
     epochs: u64,
     members: u64,
-    pub(crate) is_closed: bool,
+    connections: u64,
     /// How many faults messages have met that are not stored yet, by identity.
-    publish_faults: BTreeMap<u64, u32>,
+    pub(crate) publish_faults: BTreeMap<u64, u32>,
+}
+
+impl State {
+    /// Whether nothing is owed to any group.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.topics.is_quiet()
+    }
 }
 
 /// The state while it is locked.
 pub(crate) struct Locked<'a> {
     pub(crate) state: &'a mut State,
-    shared: &'a Shared,
+    pub(crate) shared: &'a Shared,
     wakes: &'a mut Wakes,
-}
-
-/// What became of a message that was to be stored.
-pub(crate) enum Offer {
-    Done(Published),
-    /// Its topic is full.
-    Full(Box<Message>, Ticket),
 }
 
 impl Locked<'_> {
@@ -117,79 +112,6 @@ impl Locked<'_> {
             .collect()
     }
 
-    /// Stores `message` where there is room and nobody waits before it; `ticket` is that of a publisher whose turn
-    /// it is.
-    pub(crate) fn offer(&mut self, message: Message, ticket: Option<Ticket>) -> Offer {
-        if self.state.is_closed {
-            let doing = format!("publishing to topic `{}`", message.topic);
-            return Offer::Done(Published::Rejected(error::closed(&doing)));
-        }
-        let size = message.size();
-        if let Some(most) = self.shared.capabilities.max_message_bytes.filter(|most| size > *most) {
-            return Offer::Done(Published::Rejected(error::too_large(&message, size, most)));
-        }
-        let topic = match self.state.topics.find(&message.topic) {
-            Some(topic) => topic,
-            None if self.shared.config.strict_topics => {
-                let error = error::no_topic(&message.topic, "publishing");
-                return Offer::Done(Published::Rejected(error));
-            }
-            None => self.create_topic(&message.topic, None, None),
-        };
-        let target = self.state.topics.get(topic);
-        if !target.has_room(&self.shared.config) || (ticket.is_none() && target.gate.is_busy()) {
-            let ticket = ticket.unwrap_or_else(|| Ticket::take(&target.gate));
-            return Offer::Full(Box::new(message), ticket);
-        }
-        if self.shared.dice.on_publish() {
-            return Offer::Done(self.append_with_faults(topic, message));
-        }
-        self.append(topic, message, size);
-        Offer::Done(Published::Acked)
-    }
-
-    fn append(&mut self, topic: usize, message: Message, size: usize) {
-        let Shared { config, env, .. } = self.shared;
-        let message = Arc::new(message);
-        let target = self.state.topics.get_mut(topic);
-        let partition = target.choose(message.key.as_deref());
-        if let Some(retention) = target.retention
-            && let Ok(oldest) = env.now().checked_sub(retention)
-        {
-            target.partitions[partition as usize].expire(oldest);
-        }
-        let offset = self.state.topics.append(topic, partition, message.clone(), size, config);
-        for index in 0..self.state.topics.get(topic).readers.len() {
-            let Reader { group, first } = self.state.topics.get(topic).readers[index];
-            if let Some((group, mut cx)) = self.group(group) {
-                group.appended((topic, partition, offset), first, &message, &mut cx);
-            }
-        }
-    }
-
-    fn append_with_faults(&mut self, topic: usize, message: Message) -> Published {
-        let key = message.key.as_deref().map_or(0, hash_bytes);
-        let identity = hash(&[self.state.topics.get(topic).identity, key, hash_bytes(&message.body)]);
-        let met = self.state.publish_faults.entry(identity).or_default();
-        if self.shared.dice.strikes(FaultKind::Reject, identity, met) {
-            return Published::Rejected(error::rejected_by_fault(&message));
-        }
-        let unknown = self.shared.dice.strikes(FaultKind::Unknown, identity, met);
-        let met = *met;
-        if unknown {
-            let error = error::unknown_by_fault(&message.topic);
-            if self.shared.dice.coin(identity, met) {
-                let size = message.size();
-                self.append(topic, message, size);
-            }
-            return Published::Unknown(error);
-        }
-        self.state.publish_faults.remove(&identity);
-        let size = message.size();
-        self.append(topic, message, size);
-        Published::Acked
-    }
-
     /// Makes the topic `name`, which is known not to exist.
     pub(crate) fn create_topic(
         &mut self,
@@ -203,10 +125,14 @@ impl Locked<'_> {
     }
 
     /// Joins a group. Answers its index, and the id of the new member.
-    pub(crate) fn subscribe(&mut self, subscription: &Subscription) -> Result<(usize, u64), Error> {
+    pub(crate) fn subscribe(
+        &mut self,
+        connection: &Connection,
+        subscription: &Subscription,
+    ) -> Result<(usize, u64), Error> {
         let Subscription { group: name, mode, start, prefetch, .. } = subscription;
         let doing = format!("subscribing group `{name}`");
-        if self.state.is_closed {
+        if connection.is_closed() {
             return Err(error::closed(&doing));
         }
         self.check(*mode, *start, &doing)?;
@@ -232,7 +158,7 @@ impl Locked<'_> {
         let id = self.state.members;
         if let Some((group, mut cx)) = self.group(group) {
             let epoch = cx.new_epoch();
-            group.join(Member::new(id, topics, *prefetch, epoch), &mut cx);
+            group.join(Member::new(id, connection.id, topics, *prefetch, epoch), &mut cx);
         }
         Ok((group, id))
     }
@@ -303,14 +229,21 @@ impl Locked<'_> {
         self.state.topics.forget_reader(index);
     }
 
-    /// Ends everything: sources and waiting publishers are told.
-    pub(crate) fn close(&mut self) {
-        self.state.is_closed = true;
+    /// A new connection.
+    pub(crate) fn connect(&mut self) -> Connection {
+        self.state.connections += 1;
+        Connection::new(self.state.connections)
+    }
+
+    /// Ends a connection: its memberships end, and its publishers that wait are told.
+    pub(crate) fn close(&mut self, connection: &Connection) {
+        connection.close();
         for index in 0..self.state.groups.len() {
-            if let Some((group, cx)) = self.group(index) {
-                group.members.wake_all(cx.wakes);
+            let Some((group, _)) = self.group(index) else { continue };
+            let members = group.members.iter().filter(|member| member.connection == connection.id);
+            for member in members.map(|member| member.id).collect::<Vec<_>>() {
+                self.leave(index, member);
             }
         }
-        self.state.topics.iter().for_each(|topic| topic.gate.open());
     }
 }

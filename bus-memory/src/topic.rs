@@ -204,12 +204,7 @@ impl Topics {
         topic.append(partition, message, size, config)
     }
 
-    /// The message at a place where it is known to be, because some group waits for it.
-    pub(crate) fn message(&self, topic: usize, partition: u32, offset: u64) -> Option<&Arc<Message>> {
-        self.list[topic].partitions[partition as usize].get(offset).map(|record| &record.message)
-    }
-
-    /// One more group waits for a stored message. Answers whether it is still there.
+    /// One more group waits for a stored message.
     pub(crate) fn retain(&mut self, topic: usize, partition: u32, offset: u64) {
         let topic = &mut self.list[topic];
         if let Some(size) = topic.partitions[partition as usize].retain(offset) {

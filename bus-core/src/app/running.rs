@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Settings;
+use super::observe::{lag, observe};
 use super::part::Hook;
 use super::plan::{Plan, PlannedGroup};
+use crate::admin::Lag;
 use crate::dispatch::{Group, GroupStats, SubscriptionLoop};
 use crate::middleware::BreakerState;
 use crate::publish::Bus;
@@ -27,6 +29,7 @@ pub struct RunningApp {
     groups: Vec<Arc<Group>>,
     tasks: FuturesUnordered<GroupTask>,
     stop: watch::Sender<bool>,
+    observer: JoinHandle<()>,
     on_stop: Vec<Hook>,
     settings: Settings,
 }
@@ -61,7 +64,8 @@ impl RunningApp {
             let flat: fn(Joined) -> Result<(), Error> = flatten;
             tasks.push(env.spawn(work).map(flat));
         }
-        Ok(RunningApp { bus, named, groups: running, tasks, stop, on_stop, settings })
+        let observer = bus.env().spawn(observe(running.clone()));
+        Ok(RunningApp { bus, named, groups: running, tasks, stop, observer, on_stop, settings })
     }
 
     /// The application's bus.
@@ -89,6 +93,19 @@ impl RunningApp {
         Health { groups: groups.collect() }
     }
 
+    /// How far each group is behind, by full name; nothing for groups whose bus cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// When a broker does not answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn lag(&self) -> Result<BTreeMap<String, Vec<Lag>>, Error> {
+        lag(&self.groups).await
+    }
+
     /// Waits until a group ends by itself: with its error, or with none where every group has ended without.
     ///
     /// # Cancellation
@@ -113,6 +130,7 @@ impl RunningApp {
     ///
     /// The first error among those of groups, hooks and closing; all of it is done nevertheless.
     pub async fn shutdown(mut self) -> Result<(), Error> {
+        self.observer.abort();
         // Nobody listens any more where every group has ended.
         let _ = self.stop.send(true);
         let mut first = None;

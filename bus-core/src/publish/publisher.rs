@@ -122,8 +122,9 @@ impl Publisher {
         let draft = self.draft(id.clone(), event_type, aggregate_id, key, payload);
         let outbound = self.bus.encode(draft).await?;
         let published = self.bus.transport().publish_one(outbound).await;
+        published.into_result()?;
         metrics::counter!("jitney_published_total", "event" => event_type.name()).increment(1);
-        published.into_result().map(|()| id)
+        Ok(id)
     }
 
     fn draft<'a>(
@@ -213,8 +214,7 @@ impl PublishBatch {
         if !failed.is_empty() {
             return Err(PublishError { ids, failed });
         }
-        metrics::counter!("jitney_published_total").increment(outbound.len() as u64);
-        let outcomes = self.publisher.bus.transport().publish(outbound).await;
+        let outcomes = self.publisher.bus.transmit(outbound).await;
         let results = outcomes.into_iter().map(Published::into_result).enumerate();
         failed.extend(results.filter_map(|(index, result)| result.err().map(|error| (index, error))));
         if failed.is_empty() { Ok(ids) } else { Err(PublishError { ids, failed }) }

@@ -159,6 +159,7 @@ fn duration(value: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Semantics;
 
     fn error(url: &str) -> String {
         Builder::from_url(url).expect_err(url).to_string()

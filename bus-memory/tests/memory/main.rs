@@ -1,5 +1,12 @@
 //! What the memory transport promises, by each broker's rules.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used)]
 
+mod bounds;
+mod event_bridge;
 mod every_semantics;
+mod faults;
+mod kafka;
+mod rabbit_mq;
+mod rebalance;
+mod replay;
 mod support;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use jitney_core::dead_letter::{DeadLetter, Failure, Reason};
 use jitney_core::message::{Message, Outbound};
 use jitney_core::transport::{
-    Delivery, Demand, Epoch, Interest, Mode, Published, Settle, Settlement, Settler, Source, SourceEvent,
-    Start, Subscription, Token, Transport,
+    Delivery, Demand, Epoch, Interest, Mode, Published, Settle, SettleError, Settlement, Settler, Source,
+    SourceEvent, Start, Subscription, Token, Transport,
 };
 use jitney_core::{Env, Error};
 use jitney_memory::{Builder, Memory, Semantics};
@@ -52,6 +52,11 @@ pub(crate) fn body(delivery: &Delivery) -> u32 {
 
 pub(crate) fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
     deliveries.iter().map(body).collect()
+}
+
+pub(crate) fn sorted(mut bodies: Vec<u32>) -> Vec<u32> {
+    bodies.sort_unstable();
+    bodies
 }
 
 pub(crate) fn subscription(group: &str, topics: &[&str]) -> Subscription {
@@ -131,9 +136,14 @@ impl Member {
     }
 
     pub(crate) async fn give_up(&self, delivery: &Delivery, group: &str) {
+        self.try_give_up(delivery, group).await.unwrap();
+    }
+
+    pub(crate) async fn try_give_up(&self, delivery: &Delivery, group: &str) -> Result<(), SettleError> {
         let failure = Failure::new(Reason::Exhausted, group, self.env.now(), "no gateway answers");
         let letter = DeadLetter { delivery: delivery.clone(), failure };
-        self.settle(delivery.token, Settle::DeadLetter(Box::new(letter))).await;
+        let settle = Settle::DeadLetter(Box::new(letter));
+        self.settler.settle(vec![Settlement { token: delivery.token, settle }]).await
     }
 
     /// The epoch that is lost, which must be what comes next.
