@@ -86,9 +86,9 @@ fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream
 
 /// A step with an error of any type; a function of another shape is an error at its path.
 fn step(function: &Path, private: &TokenStream) -> TokenStream {
-    let value = quote!(#private::Value);
+    let function_type = quote!(#private::JsonFunction);
     quote_spanned! {function.span()=> |__value| {
-        let step: fn(#value) -> ::core::result::Result<#value, _> = #function;
+        let step: #function_type<_> = #function;
         ::core::result::Result::Ok(step(__value)?)
     }}
 }

@@ -50,6 +50,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
         #checks
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         #[allow(deprecated, clippy::pedantic)]
         impl #impl_generics #private::DomainEvent for #ident #ty_generics #where_clause {
             const TYPES: &'static [#private::EventType] = { #checks_in_types &[#(#types),*] };
