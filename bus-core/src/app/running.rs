@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, select};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -29,7 +29,6 @@ pub struct RunningApp {
     groups: Vec<Arc<Group>>,
     tasks: FuturesUnordered<GroupTask>,
     stop: watch::Sender<bool>,
-    observer: JoinHandle<()>,
     on_stop: Vec<Hook>,
     settings: Settings,
 }
@@ -64,8 +63,9 @@ impl RunningApp {
             let flat: fn(Joined) -> Result<(), Error> = flatten;
             tasks.push(env.spawn(work).map(flat));
         }
-        let observer = bus.env().spawn(observe(running.clone()));
-        Ok(RunningApp { bus, named, groups: running, tasks, stop, observer, on_stop, settings })
+        let observing = select(told_to_stop(stopped), Box::pin(observe(running.clone())));
+        drop(bus.env().spawn(observing.map(drop)));
+        Ok(RunningApp { bus, named, groups: running, tasks, stop, on_stop, settings })
     }
 
     /// The application's bus.
@@ -130,7 +130,6 @@ impl RunningApp {
     ///
     /// The first error among those of groups, hooks and closing; all of it is done nevertheless.
     pub async fn shutdown(mut self) -> Result<(), Error> {
-        self.observer.abort();
         // Nobody listens any more where every group has ended.
         let _ = self.stop.send(true);
         let mut first = None;
