@@ -58,7 +58,7 @@ impl std::error::Error for Trouble {}
 
 fn groups(handlers: impl IntoHandlers) -> Vec<GroupDescription> {
     let bus = Bus::new(jitney::memory::Memory::builder().build());
-    App::new("shop", bus).handlers(handlers).describe().unwrap().groups
+    App::new("shop", bus).handlers(handlers).describe().expect("the set-up is right").groups
 }
 
 #[handler(group = "shipping")]
@@ -162,13 +162,13 @@ impl Warehouse {
         if attempt == 1 {
             return Err(Trouble::Passing);
         }
-        self.seen.lock().unwrap().push(format!("paid {}", paid.order_id));
+        self.seen.lock().expect("nobody panicked").push(format!("paid {}", paid.order_id));
         Ok(OrderShipped { order_id: paid.order_id, by: "us".to_owned() })
     }
 
     #[handler(retry(attempts = 5), name = "shipped")]
     async fn on_shipped(&self, shipped: OrderShipped) {
-        self.seen.lock().unwrap().push(format!("shipped {}", shipped.order_id));
+        self.seen.lock().expect("nobody panicked").push(format!("shipped {}", shipped.order_id));
         self.calls.count();
     }
 }

@@ -1,21 +1,30 @@
 //! What the expansions of `jitney-derive` refer to. No part of the public interface: names here change freely.
+//!
+//! Each re-export is hidden by itself, so that rustc does not call the item by its name here.
 
+#[doc(hidden)]
 pub use std::sync::Arc;
+#[doc(hidden)]
 pub use std::time::Duration;
 
+#[doc(hidden)]
 pub use serde::Serialize;
+#[doc(hidden)]
 pub use serde::de::DeserializeOwned;
+#[doc(hidden)]
 pub use serde::ser::Serializer;
-pub use serde_json::Value;
 
+#[doc(hidden)]
 pub use crate::event::{
-    DecodeError, DomainEvent, EventType, Keyed, StoredPayload, UpcastFrom, VariantPayload, Version,
+    DecodeError, DomainEvent, EventType, Keyed, Payload, StoredPayload, UpcastFrom, VariantPayload, Version,
     read_variant, upcast_json,
 };
+#[doc(hidden)]
 pub use crate::handler::{
     BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers,
     IntoReply, Reply, Requirement, SharedHandlers, permanent_if,
 };
+#[doc(hidden)]
 pub use crate::middleware::{BreakerPolicy, RetryPolicy};
 
 use futures_util::future::BoxFuture;
@@ -23,19 +32,8 @@ use futures_util::future::BoxFuture;
 use crate::event::DecodeErrorKind;
 use crate::handler::{Accepts, Handler, HandlerEntry, Outcome, Verdict};
 
-/// What serde must be able to do with an event.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be written and read",
-    label = "serde's traits are missing",
-    note = "derive them too: `#[derive(Serialize, Deserialize, DomainEvent)]`"
-)]
-pub trait Payload {
-    /// Evaluated where the trait is checked.
-    const CHECKED: () = ();
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> Payload for T {}
+/// A function on JSON from one major version to the next, with an error of its own.
+pub type JsonFunction<E> = fn(serde_json::Value) -> Result<serde_json::Value, E>;
 
 /// The newer event that an older one, read from `payload`, is converted to.
 ///

@@ -24,7 +24,7 @@ use crate::publish::{Bus, Publisher};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is nothing that a handler can ask for",
     label = "not an extractor",
-    note = "ask for `State<T>`, `Metadata`, `Publisher`, `Bus` or `Attempt`, or implement `FromContext` for it",
+    note = "ask for `State<T>` (of a `T` that is `Clone`), `Metadata`, `Publisher`, `Bus` or `Attempt`, or implement `FromContext` for it",
     note = "the event itself comes first: `T`, `Envelope<T>`, `Batch<T>` or `RawEvent`"
 )]
 pub trait FromContext: Sized + Send {
@@ -47,6 +47,7 @@ pub trait FromContext: Sized + Send {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State<T>(pub T);
 
+#[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         let state = cx.states().get::<T>().cloned().map(State);

@@ -66,7 +66,9 @@ impl EventKeys {
             }
             let keys = attr.parse_args_with(|input: ParseStream<'_>| {
                 keys::read_keys(input, errors, |key, input, errors| {
-                    let unread = key == "aggregate" || !OF_A_TYPE.contains(&key.to_string().as_str());
+                    let unread = *key == "aggregate"
+                        || *key == "source"
+                        || !OF_A_TYPE.contains(&key.to_string().as_str());
                     let result = read.read_key(key, input, place, errors);
                     read.aggregate_unread |= unread && result.is_err();
                     result
@@ -79,7 +81,7 @@ impl EventKeys {
 
     fn read_key(
         &mut self,
-        key: Ident,
+        key: &Ident,
         input: ParseStream<'_>,
         place: Place,
         errors: &mut Errors,
@@ -89,19 +91,19 @@ impl EventKeys {
             errors.at(key.span(), advice);
         }
         match name.as_str() {
-            "aggregate" => self.aggregate.set(key.clone(), keys::text(&key, input)?),
-            "type" => self.type_name.set(key.clone(), keys::text(&key, input)?),
-            "version" => self.version.set(key.clone(), version(&key, input)?),
-            "id" => self.id.set(key.clone(), field_path(&key, input)?),
-            "key" => self.key.set(key.clone(), field_path(&key, input)?),
-            "topic" => self.topic.set(key.clone(), keys::text(&key, input)?),
-            "upcast_from" => self.upcast_from.set(key.clone(), old_type(&key, input)?),
-            "upcast_json" => self.upcast_json.set(key.clone(), json_steps(&key, input)?),
-            "source" => self.source.set(key.clone(), keys::text(&key, input)?),
-            "crate" => self.crate_path.set(key.clone(), keys::crate_path(&key, input)?),
+            "aggregate" => self.aggregate.set(key, keys::text(key, input)?),
+            "type" => self.type_name.set(key, keys::text(key, input)?),
+            "version" => self.version.set(key, version(key, input)?),
+            "id" => self.id.set(key, field_path(key, input)?),
+            "key" => self.key.set(key, field_path(key, input)?),
+            "topic" => self.topic.set(key, keys::text(key, input)?),
+            "upcast_from" => self.upcast_from.set(key, old_type(key, input)?),
+            "upcast_json" => self.upcast_json.set(key, json_steps(key, input)?),
+            "source" => self.source.set(key, keys::text(key, input)?),
+            "crate" => self.crate_path.set(key, keys::crate_path(key, input)?),
             _ => {
                 let known = if place == Place::Variant { OF_A_VARIANT } else { OF_A_TYPE };
-                Err(keys::unknown(&key, "event", known))
+                Err(keys::unknown(key, "event", known))
             }
         }
     }

@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Generics, Path, WherePredicate, parse_quote};
+use syn::{Generics, WherePredicate, parse_quote};
 
+use super::decode::{decode, typed_upcaster};
 use super::field_path::{FieldPath, number};
 use super::model::{Event, EventType, Upcaster};
 use crate::spans;
@@ -40,7 +41,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
         // A constant of its own cannot name type parameters.
         false => (None, chain_checks(event, private)),
     };
-    let event_type = event_type(event);
+    let event_type = event_type(event, private);
     let decode = decode(event, private);
     let serialize_payload = event.is_enum().then(|| serialize_payload(private));
     let accepts = accepts(event, private);
@@ -49,6 +50,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
         #checks
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         #[allow(deprecated, clippy::pedantic)]
         impl #impl_generics #private::DomainEvent for #ident #ty_generics #where_clause {
             const TYPES: &'static [#private::EventType] = { #checks_in_types &[#(#types),*] };
@@ -56,7 +58,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
             fn event_type(&self) -> &'static #private::EventType { #event_type }
 
             fn decode(
-                payload: &#private::StoredPayload<'_>,
+                __payload: &#private::StoredPayload<'_>,
             ) -> ::core::result::Result<Self, #private::DecodeError> { #decode }
 
             #serialize_payload
@@ -128,97 +130,15 @@ fn chain_checks(event: &Event, private: &TokenStream) -> Option<TokenStream> {
     Some(checks.collect())
 }
 
-fn event_type(event: &Event) -> TokenStream {
+fn event_type(event: &Event, private: &TokenStream) -> TokenStream {
     if !event.is_enum() {
-        return quote!(&Self::TYPES[0]);
+        return quote!(&<Self as #private::DomainEvent>::TYPES[0]);
     }
     let arms = event.variants().enumerate().map(|(index, variant)| {
         let ident = &variant.ident;
-        quote!(Self::#ident { .. } => &Self::TYPES[#index],)
+        quote!(Self::#ident { .. } => &<Self as #private::DomainEvent>::TYPES[#index],)
     });
     quote!(match self { #(#arms)* })
-}
-
-fn decode(event: &Event, private: &TokenStream) -> TokenStream {
-    let arms = event.types.iter().map(|event_type| {
-        let name = &event_type.name;
-        let major = number(event_type.version.major);
-        let read = read(event_type, quote!(payload), private);
-        let upcast = json_arm(event_type, private);
-        quote!((#name, #major) => #read, #upcast)
-    });
-    let typed: Vec<_> = event.types.iter().filter_map(typed_upcaster).collect();
-    let old = match typed.split_last() {
-        None => quote!(_ => ::core::result::Result::Err(payload.unknown())),
-        Some((last, others)) => {
-            let last = upcast(last, private);
-            let others = others.iter().map(|old| {
-                let upcast = upcast(old, private);
-                quote!(_ if #private::reads::<#old>(payload) => #upcast,)
-            });
-            quote!(#(#others)* _ => #last)
-        }
-    };
-    quote! {
-        match (payload.event_type(), payload.version().major) {
-            #(#arms)*
-            #old,
-        }
-    }
-}
-
-fn typed_upcaster(event_type: &EventType) -> Option<&syn::Type> {
-    match &event_type.upcaster {
-        Some(Upcaster::Typed(old)) => Some(old),
-        _ => None,
-    }
-}
-
-fn upcast(old: &syn::Type, private: &TokenStream) -> TokenStream {
-    let read = spans::qualified(old, &quote!(#private::DomainEvent), &quote!(::decode(payload)));
-    let converted = spans::at(old.span(), &quote!(#private::converted));
-    let (first, last) = spans::ends(old);
-    let upcast_from = spans::at(first, &quote!(#private::UpcastFrom));
-    let convert = quote_spanned!(first=> <Self as #upcast_from<#old>>);
-    let method = quote_spanned!(last=> ::upcast_from);
-    quote_spanned!(old.span()=> #converted(payload, #read, #convert #method))
-}
-
-fn read(event_type: &EventType, payload: TokenStream, private: &TokenStream) -> TokenStream {
-    match &event_type.variant {
-        None => quote!(#payload.read()),
-        Some(variant) => {
-            let name = &variant.serde_name;
-            quote!(#private::read_variant(#payload, #name))
-        }
-    }
-}
-
-/// The arm that reads the majors from which functions on JSON lead to the current one.
-fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream> {
-    let Some(Upcaster::Json { first, steps }) = &event_type.upcaster else { return None };
-    let name = &event_type.name;
-    let (major, minor) = (number(event_type.version.major), number(event_type.version.minor));
-    let (first, last) = (number(*first), number(event_type.version.major - 1));
-    let steps = steps.iter().map(|function| step(function, private));
-    let read = read(event_type, quote!(current), private);
-    Some(quote! {
-        (#name, #first..=#last) => {
-            let json = #private::upcast_json(payload, #first, &[#(#steps),*])?;
-            let version = #private::Version::new(#major, #minor);
-            let current = &#private::StoredPayload::new(payload.event_type(), version, &json);
-            #read
-        }
-    })
-}
-
-/// A step with an error of any type; a function of another shape is an error at its path.
-fn step(function: &Path, private: &TokenStream) -> TokenStream {
-    let value = quote!(#private::Value);
-    quote_spanned! {function.span()=> |value| {
-        let step: fn(#value) -> ::core::result::Result<#value, _> = #function;
-        ::core::result::Result::Ok(step(value)?)
-    }}
 }
 
 fn serialize_payload(private: &TokenStream) -> TokenStream {
@@ -246,7 +166,8 @@ fn accepts(event: &Event, private: &TokenStream) -> Option<TokenStream> {
     (!old.is_empty()).then(|| {
         quote! {
             fn accepts() -> ::std::vec::Vec<&'static #private::EventType> {
-                let mut types: ::std::vec::Vec<&'static #private::EventType> = Self::TYPES.iter().collect();
+                let types = <Self as #private::DomainEvent>::TYPES.iter();
+                let mut types: ::std::vec::Vec<&'static #private::EventType> = types.collect();
                 #(#old)*
                 types
             }
@@ -259,10 +180,8 @@ fn keyed(event: &Event, id: &FieldPath, private: &TokenStream) -> TokenStream {
     let mut generics = event.generics.clone();
     let where_clause = generics.make_where_clause();
     where_clause.predicates.push(parse_quote!(for<'__event> Self: #private::DomainEvent));
-    if !event.generics.params.is_empty() {
-        if let (true, Some(ty)) = (id.is_direct(), &event.id_type) {
-            where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
-        }
+    if let (false, true, Some(ty)) = (event.generics.params.is_empty(), id.is_direct(), &event.id_type) {
+        where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
     }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let id = text_of(event, id);

@@ -11,9 +11,9 @@ use crate::errors::Errors;
 use crate::{private, serde_names, spans};
 
 /// The block as it is, and what makes a value of its type a set of handlers.
-pub(super) fn expand(block_arguments: Arguments, mut block: ItemImpl, mut errors: Errors) -> TokenStream {
+pub(super) fn expand(block_arguments: &Arguments, mut block: ItemImpl, mut errors: Errors) -> TokenStream {
     if let Some((path, _)) = &block.trait_ {
-        errors.on(path, "its handlers are methods of the type itself: write `impl Type { … }`");
+        errors.on(path, "handlers are methods of the type itself: write `impl Type { … }`");
     }
     let private = private(block_arguments.crate_path.get());
     let type_name = type_name(&block.self_ty).map(|name| serde_names::snake_case(&name));
@@ -39,7 +39,7 @@ pub(super) fn expand(block_arguments: Arguments, mut block: ItemImpl, mut errors
     for (attrs, own, signature) in methods {
         let default_name = format!("{type_name}.{}", expand::name(&signature.ident));
         let default_group = Some(type_name.clone());
-        let handler = Handler { signature, own, block: &block_arguments, default_name, default_group };
+        let handler = Handler { signature, own, block: block_arguments, default_name, default_group };
         handler.check(&mut errors);
         handlers.push((attrs, handler));
     }
@@ -76,7 +76,7 @@ fn take_arguments(method: &mut ImplItemFn, errors: &mut Errors) -> Option<Argume
 fn add(attrs: &[Attribute], handler: &Handler<'_>, private: &TokenStream) -> TokenStream {
     let method = &handler.signature.ident;
     let state = quote!(#private::Arc::clone(&self));
-    let add = handler.add(&state, &quote!(Self::#method), Some(&quote!(state)), private);
+    let add = handler.add(&state, &quote!(Self::#method), Some(&quote!(__value)), private);
     let cfgs = cfgs(attrs);
     quote!(#(#cfgs)* { #add })
 }
@@ -101,9 +101,9 @@ fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenSt
             impl #impl_generics #private::SharedHandlers for #self_ty #where_clause {
                 fn shared_handlers(self: #private::Arc<Self>) -> #private::HandlerSet {
                     #[allow(unused_mut)]
-                    let mut set = #private::HandlerSet::new();
+                    let mut __handlers = #private::HandlerSet::new();
                     #adds
-                    set
+                    __handlers
                 }
             }
 

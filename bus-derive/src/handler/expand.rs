@@ -50,7 +50,7 @@ impl Handler<'_> {
         self.own.retry.or(&self.block.retry)
     }
 
-    /// The statement that adds this handler to `set`. `state` is what the handler is called on, `callee` the
+    /// The statement that adds this handler to a set. `state` is what the handler is called on, `callee` the
     /// function, whose first arguments are `receiver`.
     pub(crate) fn add(
         &self,
@@ -64,7 +64,7 @@ impl Handler<'_> {
             self.signature.arguments.split_first().expect("a checked handler takes an event");
         let on_input = |rest| spans::qualified(&input.ty, &quote!(#private::HandlerInput), &rest);
         let (accepts, is_batch) = (on_input(quote!(::accepts())), on_input(quote!(::IS_BATCH)));
-        let read = on_input(quote!(::read(cx.events())));
+        let read = on_input(quote!(::read(__context.events())));
         let on_extractor = |rest: TokenStream| {
             let on = move |argument: &Argument| {
                 spans::qualified(&argument.ty, &quote!(#private::FromContext), &rest)
@@ -72,12 +72,13 @@ impl Handler<'_> {
             extractors.iter().map(on).collect::<Vec<_>>()
         };
         let requirements = on_extractor(quote!(::requirement()));
-        let extract = on_extractor(quote!(::from_context(&cx).await));
+        let extract = on_extractor(quote!(::from_context(&__context).await));
         let event = &input.variable;
         let others: Vec<_> = extractors.iter().map(|argument| &argument.variable).collect();
         let receiver = receiver.map(|receiver| quote!(#receiver,));
         let span = self.signature.ident.span();
-        let reply = self.reply(quote_spanned!(span=> #callee(#receiver #event, #(#others),*).await), private);
+        let reply =
+            self.reply(&quote_spanned!(span=> #callee(#receiver #event, #(#others),*).await), private);
         let batch_check = self.batch_check(private);
         // What is not `Send` in the function is told at its name.
         let run = quote! {
@@ -97,7 +98,7 @@ impl Handler<'_> {
         quote! {
             #batch_check
             #private::add(
-                &mut set,
+                &mut __handlers,
                 #private::Signature {
                     spec: #spec,
                     accepts: #accepts,
@@ -105,13 +106,13 @@ impl Handler<'_> {
                     requirements: ::std::vec![#(#requirements),*],
                 },
                 #state,
-                |state, cx| #run,
+                |__value, __context| #run,
             );
         }
     }
 
     /// What the handler returned, as a reply; errors that `permanent` matches are marked.
-    fn reply(&self, call: TokenStream, private: &TokenStream) -> TokenStream {
+    fn reply(&self, call: &TokenStream, private: &TokenStream) -> TokenStream {
         let permanent = self.retry().get().and_then(|retry| retry.permanent.get());
         match (&self.signature.returns, permanent) {
             _ if self.signature.returns_nothing() => quote!(#private::IntoReply::into_reply(#call)),

@@ -88,7 +88,7 @@ fn argument(index: usize, input: &FnArg, errors: &mut Errors) -> Option<Argument
     if mentions_impl(&argument.ty) {
         errors.on(&argument.ty, "`impl Trait` makes a handler generic: name the type");
     }
-    Some(Argument { variable: format_ident!("argument_{index}"), ty: (*argument.ty).clone() })
+    Some(Argument { variable: format_ident!("__argument_{index}"), ty: (*argument.ty).clone() })
 }
 
 fn returns(output: &ReturnType) -> Option<Type> {

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[jitney::test]
 fn works() {}
 

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[jitney::test(seeds = 3, seed = 7)]
 async fn works() {}
 

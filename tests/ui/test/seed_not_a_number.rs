@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[jitney::test(seed = "seven")]
 async fn works() {}
 

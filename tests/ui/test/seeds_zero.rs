@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[jitney::test(seeds = 0)]
 async fn works() {}
 

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[jitney::test(seed_count = 3)]
 async fn works() {}
 

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[jitney::test]
 async fn works(app: u8) {}
 
