@@ -1,5 +1,7 @@
 //! A handler that keeps the processor busy is noticed, and runs in tasks of its own from then on.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The native JSON envelope: what is written is read again, and nothing on the wire makes the reader panic.
 
+#![allow(clippy::unwrap_used)]
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use jitney_core::codec::{Codec, Decoded, JsonPayload, NativeJson, PayloadBytes};
