@@ -54,6 +54,10 @@ pub(crate) fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
     deliveries.iter().map(body).collect()
 }
 
+pub(crate) fn acks(deliveries: &[Delivery]) -> Vec<Settlement> {
+    deliveries.iter().map(|delivery| Settlement { token: delivery.token, settle: Settle::Ack }).collect()
+}
+
 pub(crate) fn sorted(mut bodies: Vec<u32>) -> Vec<u32> {
     bodies.sort_unstable();
     bodies
@@ -127,8 +131,7 @@ impl Member {
     }
 
     pub(crate) async fn ack(&self, deliveries: &[Delivery]) {
-        let ack = |delivery: &Delivery| Settlement { token: delivery.token, settle: Settle::Ack };
-        self.settler.settle(deliveries.iter().map(ack).collect()).await.unwrap();
+        self.settler.settle(acks(deliveries)).await.unwrap();
     }
 
     pub(crate) async fn retry(&self, delivery: &Delivery, after: Duration) {
