@@ -93,9 +93,11 @@ impl Member {
 
     /// What comes next, which must come.
     pub(crate) async fn next(&mut self) -> SourceEvent {
-        let env = self.env.clone();
+        let (env, start) = (self.env.clone(), self.env.instant());
         let next = poll_fn(|cx| self.source.poll_next(cx, MANY));
-        env.timeout(LIMIT, next).await.expect("nothing came").unwrap()
+        let event = env.timeout(LIMIT, next).await.expect("nothing came").unwrap();
+        assert!(start.elapsed() < LIMIT, "it was there, but nobody was woken");
+        event
     }
 
     /// What is there now.
