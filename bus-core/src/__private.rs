@@ -1,25 +1,52 @@
 //! What the expansions of `jitney-derive` refer to. No part of the public interface: names here change freely.
+//!
+//! Each re-export is hidden by itself, so that rustc does not call the item by its name here.
 
+#[doc(hidden)]
 pub use std::sync::Arc;
+#[doc(hidden)]
 pub use std::time::Duration;
 
+#[doc(hidden)]
 pub use serde::Serialize;
+#[doc(hidden)]
 pub use serde::de::DeserializeOwned;
+#[doc(hidden)]
 pub use serde::ser::Serializer;
 
+#[doc(hidden)]
 pub use crate::event::{
-    DecodeError, DomainEvent, EventType, Keyed, StoredPayload, VariantPayload, Version, read_variant, upcast,
-    upcast_json,
+    DecodeError, DomainEvent, EventType, Keyed, Payload, StoredPayload, UpcastFrom, VariantPayload, Version,
+    read_variant, upcast_json,
 };
+#[doc(hidden)]
 pub use crate::handler::{
     BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers,
     IntoReply, Reply, Requirement, SharedHandlers, permanent_if,
 };
+#[doc(hidden)]
 pub use crate::middleware::{BreakerPolicy, RetryPolicy};
 
 use futures_util::future::BoxFuture;
 
+use crate::event::DecodeErrorKind;
 use crate::handler::{Accepts, Handler, HandlerEntry, Outcome, Verdict};
+
+/// A function on JSON from one major version to the next, with an error of its own.
+pub type JsonFunction<E> = fn(serde_json::Value) -> Result<serde_json::Value, E>;
+
+/// The newer event that an older one, read from `payload`, is converted to.
+///
+/// # Errors
+///
+/// Those of reading the older one, and those of the conversion.
+pub fn converted<Old, New>(
+    payload: &StoredPayload<'_>,
+    old: Result<Old, DecodeError>,
+    convert: fn(Old) -> Result<New, Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<New, DecodeError> {
+    convert(old?).map_err(|error| payload.error(DecodeErrorKind::Upcast, error))
+}
 
 /// Whether one of `types` has the major version `major`. The types of an event whose derive failed are unknown.
 pub const fn any_of_major(types: &[EventType], major: u32) -> bool {

@@ -1,6 +1,7 @@
 //! `#[derive(DomainEvent)]`: attributes → validate → expand.
 
 mod attributes;
+mod decode;
 mod expand;
 mod field_path;
 mod model;

@@ -7,7 +7,7 @@ mod signature;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Attribute, ItemFn};
+use syn::{Attribute, Item, ItemFn};
 
 use self::arguments::Arguments;
 use self::expand::Handler;
@@ -30,13 +30,19 @@ pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
     let mut errors = Errors::default();
     if let Ok(block) = syn::parse2(item.clone()) {
         let arguments = read_arguments(arguments, Place::Block, &mut errors);
-        return block::expand(arguments, block, errors);
+        return block::expand(&arguments, block, errors);
     }
     let arguments = read_arguments(arguments, Place::Function, &mut errors);
     match syn::parse2(item.clone()) {
         Ok(function) => expand(arguments, &function, errors),
-        Err(_) => {
-            errors.at(Span::call_site(), "`#[handler]` stands on an `async fn`, or on an impl block of such");
+        Err(error) => {
+            match syn::parse2::<Item>(item.clone()) {
+                Ok(_) => errors.at(
+                    Span::call_site(),
+                    "`#[handler]` stands on an `async fn`, or on an impl block of such",
+                ),
+                Err(_) => errors.push(error),
+            }
             [errors.into_tokens().unwrap_or_default(), item].into_iter().collect()
         }
     }
@@ -63,7 +69,7 @@ fn expand(arguments: Arguments, function: &ItemFn, mut errors: Errors) -> TokenS
             let ident = &function.sig.ident;
             let add = handler.add(&quote!(()), &quote!(#ident), None, &private);
             let item = item_of(function, &add, &private);
-            quote!(#function #item)
+            quote!(#[allow(clippy::unused_async)] #function #item)
         }
     }
 }
@@ -82,13 +88,14 @@ fn item_of(function: &ItemFn, add: &TokenStream, private: &TokenStream) -> Token
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
+            #[diagnostic::do_not_recommend]
             #[allow(clippy::all, clippy::pedantic)]
             impl #private::IntoHandlers for #ident {
                 fn into_handlers(self) -> #private::HandlerSet {
                     #[allow(unused_mut)]
-                    let mut set = #private::HandlerSet::new();
+                    let mut __handlers = #private::HandlerSet::new();
                     #add
-                    set
+                    __handlers
                 }
             }
         };

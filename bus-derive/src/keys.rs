@@ -18,11 +18,11 @@ impl<T> Default for Slot<T> {
 
 impl<T> Slot<T> {
     /// Takes the value of `key`; a second one is a mistake.
-    pub(crate) fn set(&mut self, key: Ident, value: T) -> syn::Result<()> {
+    pub(crate) fn set(&mut self, key: &Ident, value: T) -> syn::Result<()> {
         if self.0.is_some() {
             return Err(syn::Error::new(key.span(), format!("`{key}` is given twice: remove one")));
         }
-        self.0 = Some((key, value));
+        self.0 = Some((key.clone(), value));
         Ok(())
     }
 
@@ -50,19 +50,29 @@ impl<T> Slot<T> {
 pub(crate) fn read_keys(
     input: ParseStream<'_>,
     errors: &mut Errors,
-    mut read: impl FnMut(Ident, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+    mut read: impl FnMut(&Ident, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
 ) -> syn::Result<()> {
     while !input.is_empty() {
         let done = input
             .call(Ident::parse_any)
-            .and_then(|key| read(key, input, errors))
-            .and_then(|()| if input.is_empty() { Ok(()) } else { input.parse::<Token![,]>().map(drop) });
+            .and_then(|key| read(&key, input, errors))
+            .and_then(|()| if input.is_empty() { Ok(()) } else { comma(input) });
         if let Err(error) = done {
             errors.push(error);
             skip_to_next_key(input)?;
         }
     }
     Ok(())
+}
+
+fn comma(input: ParseStream<'_>) -> syn::Result<()> {
+    let missing = |error: syn::Error| syn::Error::new(error.span(), "expected a comma before this");
+    input.parse::<Token![,]>().map(drop).map_err(missing)
+}
+
+/// Skips what is left of `input`, behind a mistake.
+pub(crate) fn skip_rest(input: ParseStream<'_>) {
+    while input.parse::<proc_macro2::TokenTree>().is_ok() {}
 }
 
 fn skip_to_next_key(input: ParseStream<'_>) -> syn::Result<()> {
@@ -82,7 +92,10 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     let wrong = || format!("`{key}` takes a text in quotes: write `{key} = \"…\"`");
     let text: LitStr = input.parse().map_err(|error| syn::Error::new(error.span(), wrong()))?;
     if text.value().trim().is_empty() {
-        return Err(syn::Error::new(text.span(), format!("`{key}` is empty")));
+        return Err(syn::Error::new(
+            text.span(),
+            format!("`{key}` is empty: fill it in, or leave the key out"),
+        ));
     }
     Ok(text)
 }

@@ -1,10 +1,8 @@
 //! The names that serde gives to types and variants, and serde attributes that an event cannot have.
 
-use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, Token};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, Token};
 
 use crate::errors::Errors;
 
@@ -19,23 +17,20 @@ pub(crate) fn items(attrs: &[Attribute]) -> Vec<Meta> {
 
 /// The text of `key = "text"` or `key(serialize = "text", deserialize = "text")` among `items`; two different texts
 /// are a mistake, since an event has one name.
-pub(crate) fn text(items: &[Meta], key: &str, errors: &mut Errors) -> Option<(String, Span)> {
-    let item = items.iter().find(|item| item.path().is_ident(key))?;
-    match item {
-        Meta::NameValue(pair) => literal(&pair.value).map(|text| (text, item.span())),
+pub(crate) fn text(items: &[Meta], key: &str, errors: &mut Errors) -> Option<String> {
+    match items.iter().find(|item| item.path().is_ident(key))? {
+        Meta::NameValue(pair) => literal(&pair.value),
         Meta::List(list) => {
-            let pairs = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
-            let texts: Vec<_> = pairs
-                .iter()
-                .filter_map(|pair| Some(literal(&pair.require_name_value().ok()?.value)?))
-                .collect();
+            let pairs =
+                list.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated).ok()?;
+            let texts: Vec<_> = pairs.iter().filter_map(|pair| literal(&pair.value)).collect();
             if texts.len() != 2 || texts[0] != texts[1] {
                 let message = format!(
                     "an event is written and read under one name: use `{key} = \"…\"` for both directions"
                 );
-                errors.at(item.span(), message);
+                errors.on(&list.path, message);
             }
-            texts.first().map(|text| (text.clone(), item.span()))
+            texts.into_iter().next()
         }
         Meta::Path(_) => None,
     }
@@ -57,7 +52,7 @@ pub(crate) fn variant_name(
 ) -> String {
     let name = ident.unraw().to_string();
     match (text(items, "rename", errors), rename_all) {
-        (Some((renamed, _)), _) => renamed,
+        (Some(renamed), _) => renamed,
         (None, Some(rule)) => apply_rule(rule, name),
         (None, None) => name,
     }
@@ -106,7 +101,7 @@ pub(crate) fn refuse_on_enum(items: &[Meta], errors: &mut Errors) {
             "variant_identifier" | "field_identifier" => "such an enum is a name and no event: remove it",
             _ => continue,
         };
-        errors.at(item.span(), format!("`{key}` does not go with an enum of events: {advice}"));
+        errors.on(item.path(), format!("`{key}` does not go with an enum of events: {advice}"));
     }
 }
 
@@ -123,6 +118,6 @@ pub(crate) fn refuse_on_variant(items: &[Meta], errors: &mut Errors) {
             "alias" => "events are routed by one name: read an old type by `#[event(upcast_from = …)]`",
             _ => continue,
         };
-        errors.at(item.span(), format!("`{key}` does not go with a variant of an event: {advice}"));
+        errors.on(item.path(), format!("`{key}` does not go with a variant of an event: {advice}"));
     }
 }

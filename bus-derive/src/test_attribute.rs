@@ -1,6 +1,6 @@
 //! `#[jitney::test]`: an async test under virtual time.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{ParseStream, Parser};
 use syn::{Ident, ItemFn, LitInt, LitStr, Path, Safety};
@@ -18,12 +18,11 @@ struct Arguments {
 
 impl Arguments {
     fn read_key(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
-        let slot = key.clone();
         match key.to_string().as_str() {
-            "semantics" => self.semantics.set(slot, keys::text(key, input)?),
-            "seeds" => self.seeds.set(slot, keys::count(key, input)?),
-            "seed" => self.seed.set(slot, seed(key, input)?),
-            "crate" => self.crate_path.set(slot, keys::crate_path(key, input)?),
+            "semantics" => self.semantics.set(key, keys::text(key, input)?),
+            "seeds" => self.seeds.set(key, keys::count(key, input)?),
+            "seed" => self.seed.set(key, seed(key, input)?),
+            "crate" => self.crate_path.set(key, keys::crate_path(key, input)?),
             _ => Err(keys::unknown(key, "test", &["semantics", "seeds", "seed", "crate"])),
         }
     }
@@ -41,17 +40,17 @@ pub(crate) fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut read = Arguments::default();
     let done = (|input: ParseStream<'_>| {
-        keys::read_keys(input, &mut errors, |key, input, _| read.read_key(&key, input))
+        keys::read_keys(input, &mut errors, |key, input, _| read.read_key(key, input))
     })
     .parse2(arguments);
     errors.ok(done);
-    let function: ItemFn = match syn::parse2(item) {
-        Ok(function) => function,
-        Err(error) => return error.into_compile_error(),
+    let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
+        errors.at(Span::call_site(), "a test is an `async fn`");
+        return [errors.into_tokens().unwrap_or_default(), item].into_iter().collect();
     };
     check(&function, &read, &mut errors);
     if let Some(errors) = errors.into_tokens() {
-        return errors;
+        return quote!(#errors #[allow(dead_code)] #function);
     }
     expand(&function, &read)
 }

@@ -1,8 +1,8 @@
 //! Any payload under any version: a chain of upcasters answers.
 #![no_main]
 
-use jitney::event::{DomainEvent, StoredPayload, Version};
-use jitney::prelude::{DomainEvent, Deserialize, Serialize};
+use jitney::event::{StoredPayload, Version};
+use jitney::prelude::*;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Serialize, Deserialize, DomainEvent)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rapidhash::RapidHashMap;
@@ -10,9 +11,10 @@ use crate::codec::Codec;
 use crate::dead_letter::Reason;
 use crate::event::EventType;
 use crate::handler::{Accepts, Handler, HandlerEntry, Idempotency};
+use crate::metadata::ALTERNATES;
 use crate::middleware::{Breaker, Middleware, RetryPolicy};
 use crate::transport::{Delivery, Interest};
-use crate::{Error, RawEvent, error_chain};
+use crate::{Error, Head, RawEvent, error_chain};
 
 /// A handler with everything around it.
 pub(crate) struct Route {
@@ -27,6 +29,8 @@ pub(crate) struct Route {
     pub(crate) idempotency: Idempotency,
     pub(crate) batch: Option<usize>,
     pub(crate) accepts: Accepts,
+    /// Whether the handler keeps the processor busy.
+    pub(crate) busy: AtomicBool,
 }
 
 /// The handlers of one group, by event type and major version.
@@ -143,6 +147,9 @@ impl Router {
         let Some(entries) = self.by_name.get(&*head.event_type) else {
             return self.unhandled(&head.event_type);
         };
+        if is_alternate(head, entries) {
+            return Destination::Skip;
+        }
         match entries.iter().find(|entry| entry.event_type.version().major == head.version.major) {
             Some(entry) => Destination::Handle(Arc::clone(&entry.route), event),
             None => {
@@ -169,6 +176,15 @@ impl Router {
     }
 }
 
+/// Whether the same event comes in a higher version that is handled here, or this version is not handled while another
+/// one is.
+fn is_alternate(head: &Head, entries: &[Entry]) -> bool {
+    let Some(versions) = head.metadata.pairs.get(ALTERNATES) else { return false };
+    let handled = |major: &u32| entries.iter().any(|entry| entry.event_type.version().major == *major);
+    let versions = versions.split(',').filter_map(|major| major.parse().ok());
+    versions.filter(handled).max().is_some_and(|best| best != head.version.major)
+}
+
 impl Route {
     /// The handler of `entry` in `group`, inside `layers`, with the application's defaults.
     pub(crate) fn new(
@@ -190,6 +206,7 @@ impl Route {
             idempotency: spec.idempotency,
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,
+            busy: AtomicBool::new(false),
         }
     }
 }

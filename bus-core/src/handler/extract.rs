@@ -24,7 +24,7 @@ use crate::publish::{Bus, Publisher};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is nothing that a handler can ask for",
     label = "not an extractor",
-    note = "ask for `State<T>`, `Metadata`, `Publisher`, `Bus` or `Attempt`, or implement `FromContext` for it",
+    note = "ask for `State<T>` (of a `T` that is `Clone`), `Metadata`, `Publisher`, `Bus` or `Attempt`, or implement `FromContext` for it",
     note = "the event itself comes first: `T`, `Envelope<T>`, `Batch<T>` or `RawEvent`"
 )]
 pub trait FromContext: Sized + Send {
@@ -47,6 +47,7 @@ pub trait FromContext: Sized + Send {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State<T>(pub T);
 
+#[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         let state = cx.states().get::<T>().cloned().map(State);
@@ -64,12 +65,14 @@ impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt(pub u32);
 
+#[diagnostic::do_not_recommend]
 impl FromContext for Attempt {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(Attempt(cx.attempt()))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromContext for Metadata {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(cx.head().metadata.clone())
@@ -78,12 +81,14 @@ impl FromContext for Metadata {
 
 /// A publisher that carries the chain of the event on. What is published through it gets new ids: when the event
 /// is handled again, it is published again, unlike an event that the handler returns.
+#[diagnostic::do_not_recommend]
 impl FromContext for Publisher {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(cx.publisher())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromContext for Bus {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(cx.bus().clone())

@@ -4,10 +4,12 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Generics, Path, parse_quote};
+use syn::{Generics, WherePredicate, parse_quote};
 
+use super::decode::{decode, typed_upcaster};
 use super::field_path::{FieldPath, number};
 use super::model::{Event, EventType, Upcaster};
+use crate::spans;
 
 /// Everything that the derive adds.
 pub(crate) fn expand(event: &Event, private: &TokenStream) -> TokenStream {
@@ -23,7 +25,12 @@ pub(crate) fn expand(event: &Event, private: &TokenStream) -> TokenStream {
 
 fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     let ident = &event.ident;
-    let generics = with_bounds(&event.generics, private);
+    let mut generics = with_bounds(&event.generics, private);
+    let bounds_check = bounds_check(event, private);
+    if !generics.params.is_empty() {
+        let old = event.types.iter().filter_map(typed_upcaster);
+        generics.make_where_clause().predicates.extend(old.flat_map(|old| upcast_bounds(old, private)));
+    }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let types = event
         .types
@@ -34,14 +41,16 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
         // A constant of its own cannot name type parameters.
         false => (None, chain_checks(event, private)),
     };
-    let event_type = event_type(event);
+    let event_type = event_type(event, private);
     let decode = decode(event, private);
     let serialize_payload = event.is_enum().then(|| serialize_payload(private));
     let accepts = accepts(event, private);
     quote! {
+        #bounds_check
         #checks
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         #[allow(deprecated, clippy::pedantic)]
         impl #impl_generics #private::DomainEvent for #ident #ty_generics #where_clause {
             const TYPES: &'static [#private::EventType] = { #checks_in_types &[#(#types),*] };
@@ -49,7 +58,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
             fn event_type(&self) -> &'static #private::EventType { #event_type }
 
             fn decode(
-                payload: &#private::StoredPayload<'_>,
+                __payload: &#private::StoredPayload<'_>,
             ) -> ::core::result::Result<Self, #private::DecodeError> { #decode }
 
             #serialize_payload
@@ -58,18 +67,34 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// The type parameters of `generics`, with what an event needs as bounds on the whole type, so that they are
-/// exact. A type without parameters meets them or not; rustc says so at the supertraits.
+/// The type parameters of `generics`, with what an event needs as bounds on the whole type, so that they are exact.
+/// Where a type without parameters does not meet them, the lifetime keeps rustc from complaining at every use of
+/// them: [`bounds_check`] complains once.
 pub(super) fn with_bounds(generics: &Generics, private: &TokenStream) -> Generics {
     let mut generics = generics.clone();
-    if !generics.params.is_empty() {
-        let bounds = parse_quote! {
-            Self: #private::Serialize + #private::DeserializeOwned
-                + ::core::marker::Send + ::core::marker::Sync + 'static
-        };
-        generics.make_where_clause().predicates.push(bounds);
-    }
+    let bounds = parse_quote! {
+        for<'__event> Self: #private::Serialize + #private::DeserializeOwned
+            + ::core::marker::Send + ::core::marker::Sync + 'static
+    };
+    generics.make_where_clause().predicates.push(bounds);
     generics
+}
+
+fn bounds_check(event: &Event, private: &TokenStream) -> Option<TokenStream> {
+    let ident = &event.ident;
+    let payload = spans::at(ident.span(), &quote!(#private::Payload));
+    let shared = spans::check_shared(&parse_quote!(#ident));
+    event.generics.params.is_empty().then(|| {
+        quote_spanned! {ident.span()=>
+            const _: () = <#ident as #payload>::CHECKED;
+            #shared
+        }
+    })
+}
+
+/// What an upcast from `old` needs, where type parameters leave it open.
+fn upcast_bounds(old: &syn::Type, private: &TokenStream) -> [WherePredicate; 2] {
+    [parse_quote!(#old: #private::DomainEvent), parse_quote!(Self: #private::UpcastFrom<#old>)]
 }
 
 fn type_constant(event: &Event, event_type: &EventType, major: u32, private: &TokenStream) -> TokenStream {
@@ -96,7 +121,7 @@ fn chain_checks(event: &Event, private: &TokenStream) -> Option<TokenStream> {
             old.to_token_stream().to_string().replace(' ', "")
         );
         let before = number(before);
-        let types = quote_spanned!(old.span()=> <#old as #private::DomainEvent>::TYPES);
+        let types = spans::qualified(old, &quote!(#private::DomainEvent), &quote!(::TYPES));
         let assertion = quote_spanned!(old.span()=>
             ::core::assert!(#private::any_of_major(#types, #before), #message)
         );
@@ -105,86 +130,15 @@ fn chain_checks(event: &Event, private: &TokenStream) -> Option<TokenStream> {
     Some(checks.collect())
 }
 
-fn event_type(event: &Event) -> TokenStream {
+fn event_type(event: &Event, private: &TokenStream) -> TokenStream {
     if !event.is_enum() {
-        return quote!(&Self::TYPES[0]);
+        return quote!(&<Self as #private::DomainEvent>::TYPES[0]);
     }
     let arms = event.variants().enumerate().map(|(index, variant)| {
         let ident = &variant.ident;
-        quote!(Self::#ident { .. } => &Self::TYPES[#index],)
+        quote!(Self::#ident { .. } => &<Self as #private::DomainEvent>::TYPES[#index],)
     });
     quote!(match self { #(#arms)* })
-}
-
-fn decode(event: &Event, private: &TokenStream) -> TokenStream {
-    let arms = event.types.iter().map(|event_type| {
-        let name = &event_type.name;
-        let major = number(event_type.version.major);
-        let read = read(event_type, quote!(payload), private);
-        let upcast = json_arm(event_type, private);
-        quote!((#name, #major) => #read, #upcast)
-    });
-    let typed: Vec<_> = event.types.iter().filter_map(typed_upcaster).collect();
-    let old = match typed.split_last() {
-        None => quote!(_ => ::core::result::Result::Err(payload.unknown())),
-        Some((last, others)) => {
-            let last = upcast(last, private);
-            let others = others.iter().map(|old| {
-                let upcast = upcast(old, private);
-                quote!(_ if #private::reads::<#old>(payload) => #upcast,)
-            });
-            quote!(#(#others)* _ => #last)
-        }
-    };
-    quote! {
-        match (payload.event_type(), payload.version().major) {
-            #(#arms)*
-            #old,
-        }
-    }
-}
-
-fn typed_upcaster(event_type: &EventType) -> Option<&syn::Type> {
-    match &event_type.upcaster {
-        Some(Upcaster::Typed(old)) => Some(old),
-        _ => None,
-    }
-}
-
-fn upcast(old: &syn::Type, private: &TokenStream) -> TokenStream {
-    quote_spanned!(old.span()=> #private::upcast::<#old, Self>(payload))
-}
-
-fn read(event_type: &EventType, payload: TokenStream, private: &TokenStream) -> TokenStream {
-    match &event_type.variant {
-        None => quote!(#payload.read()),
-        Some(variant) => {
-            let name = &variant.serde_name;
-            quote!(#private::read_variant(#payload, #name))
-        }
-    }
-}
-
-/// The arm that reads the majors from which functions on JSON lead to the current one.
-fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream> {
-    let Some(Upcaster::Json { first, steps }) = &event_type.upcaster else { return None };
-    let name = &event_type.name;
-    let (major, minor) = (number(event_type.version.major), number(event_type.version.minor));
-    let (first, last) = (number(*first), number(event_type.version.major - 1));
-    let steps = steps.iter().map(step);
-    let read = read(event_type, quote!(&current), private);
-    Some(quote! {
-        (#name, #first..=#last) => {
-            let json = #private::upcast_json(payload, #first, &[#(#steps),*])?;
-            let version = #private::Version::new(#major, #minor);
-            let current = #private::StoredPayload::new(payload.event_type(), version, &json);
-            #read
-        }
-    })
-}
-
-fn step(function: &Path) -> TokenStream {
-    quote_spanned!(function.span()=> |value| ::core::result::Result::Ok(#function(value)?))
 }
 
 fn serialize_payload(private: &TokenStream) -> TokenStream {
@@ -212,7 +166,8 @@ fn accepts(event: &Event, private: &TokenStream) -> Option<TokenStream> {
     (!old.is_empty()).then(|| {
         quote! {
             fn accepts() -> ::std::vec::Vec<&'static #private::EventType> {
-                let mut types: ::std::vec::Vec<&'static #private::EventType> = Self::TYPES.iter().collect();
+                let types = <Self as #private::DomainEvent>::TYPES.iter();
+                let mut types: ::std::vec::Vec<&'static #private::EventType> = types.collect();
                 #(#old)*
                 types
             }
@@ -223,12 +178,10 @@ fn accepts(event: &Event, private: &TokenStream) -> Option<TokenStream> {
 fn keyed(event: &Event, id: &FieldPath, private: &TokenStream) -> TokenStream {
     let ident = &event.ident;
     let mut generics = event.generics.clone();
-    if !generics.params.is_empty() {
-        let where_clause = generics.make_where_clause();
-        where_clause.predicates.push(parse_quote!(Self: #private::DomainEvent));
-        if let (true, Some(ty)) = (id.is_direct(), &event.id_type) {
-            where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
-        }
+    let where_clause = generics.make_where_clause();
+    where_clause.predicates.push(parse_quote!(for<'__event> Self: #private::DomainEvent));
+    if let (false, true, Some(ty)) = (event.generics.params.is_empty(), id.is_direct(), &event.id_type) {
+        where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
     }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let id = text_of(event, id);

@@ -39,7 +39,7 @@ pub(crate) struct Variant {
 /// How the versions before are read.
 pub(crate) enum Upcaster {
     /// As this type, which is then converted.
-    Typed(Type),
+    Typed(Box<Type>),
     /// As JSON, which passes these functions, the first of them from this major version.
     Json { first: u32, steps: Vec<Path> },
 }

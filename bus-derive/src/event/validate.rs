@@ -37,6 +37,7 @@ pub(crate) fn validate(input: &DeriveInput, keys: EventKeys, errors: &mut Errors
     }
     let aggregate = match (keys.aggregate.get(), keys.source.get()) {
         (Some(name), _) | (None, Some(name)) => name.value(),
+        (None, None) if keys.aggregate_unread => String::new(),
         (None, None) => {
             let message = "name the aggregate that this event happened to: `#[event(aggregate = \"Order\", id = field)]`";
             errors.at(input.ident.span(), message);
@@ -68,7 +69,7 @@ fn struct_type(
     let id_field = find(&keys.id, &owner, &data.fields, errors);
     find(&keys.key, &owner, &data.fields, errors);
     let serde_name = serde_names::text(&serde_names::items(attrs), "rename", errors);
-    let event_type = event_type(keys, serde_name.map_or(owner, |(name, _)| name), None, errors);
+    let event_type = event_type(keys, serde_name.unwrap_or(owner), None, errors);
     (vec![event_type], id_field.map(|field| field.ty.clone()))
 }
 
@@ -95,7 +96,7 @@ fn variant_types(
     }
     let serde = serde_names::items(&input.attrs);
     serde_names::refuse_on_enum(&serde, errors);
-    let rename_all = serde_names::text(&serde, "rename_all", errors).map(|(rule, _)| rule);
+    let rename_all = serde_names::text(&serde, "rename_all", errors);
     let mut types: Vec<EventType> = Vec::with_capacity(data.variants.len());
     for variant in &data.variants {
         refuse_on_fields(&variant.fields, errors);
@@ -144,7 +145,7 @@ fn event_type(
             errors.at(keys.upcast_json.span().expect("the key was given"), message);
             None
         }
-        (Some(old), None) => Some(Upcaster::Typed(old.clone())),
+        (Some(old), None) => Some(Upcaster::Typed(Box::new(old.clone()))),
         (None, Some(steps)) => json_upcaster(steps, version, errors),
         (None, None) => None,
     };
@@ -162,7 +163,7 @@ fn event_type(
 fn json_upcaster(steps: &[JsonStep], version: Version, errors: &mut Errors) -> Option<Upcaster> {
     let first = steps.first()?;
     if first.major == 0 {
-        errors.at(first.span, "major versions start at 1");
+        errors.at(first.span, "major versions start at 1: the first step is `1 = path::to_v2`");
         return None;
     }
     let expected = first.major..;
@@ -176,12 +177,12 @@ fn json_upcaster(steps: &[JsonStep], version: Version, errors: &mut Errors) -> O
         }
     }
     let last = steps.last()?;
-    if version.major > 1 && last.major + 1 != version.major {
+    if version.major > 1 && last.major.saturating_add(1) != version.major {
         let message = format!(
             "the last step leads from version {} to {}, the event is at version {}: steps lead up to the \
              current version, one for each old one",
             last.major,
-            last.major + 1,
+            last.major.saturating_add(1),
             version.major
         );
         errors.at(last.span, message);

@@ -77,7 +77,7 @@ impl Arguments {
     /// Reads all arguments of a `#[handler(…)]` on `place`.
     pub(crate) fn read(input: ParseStream<'_>, place: Place, errors: &mut Errors) -> syn::Result<Self> {
         let mut read = Arguments::default();
-        keys::read_keys(input, errors, |key, input, errors| read.read_key(&key, input, place, errors))?;
+        keys::read_keys(input, errors, |key, input, errors| read.read_key(key, input, place, errors))?;
         Ok(read)
     }
 
@@ -88,7 +88,6 @@ impl Arguments {
         place: Place,
         errors: &mut Errors,
     ) -> syn::Result<()> {
-        let slot = key.clone();
         match key.to_string().as_str() {
             "name" => {
                 if place == Place::Block {
@@ -96,22 +95,22 @@ impl Arguments {
                         "every handler has a name of its own: write `#[handler(name = \"…\")]` on the method";
                     errors.at(key.span(), message);
                 }
-                self.name.set(slot, keys::text(key, input)?)
+                self.name.set(key, keys::text(key, input)?)
             }
-            "group" => self.group.set(slot, keys::text(key, input)?),
-            "concurrency" => self.concurrency.set(slot, keys::count(key, input)?),
-            "ordered" => self.ordered.set(slot, keys::flag(key, input)?),
-            "broadcast" => self.broadcast.set(slot, keys::flag(key, input)?),
-            "idempotent" => self.idempotent.set(slot, idempotent(key, input, errors)?),
-            "retry" => self.retry.set(slot, Retry::read(key, input, errors)?),
-            "timeout" => self.timeout.set(slot, duration::read(key, input)?),
-            "breaker" => self.breaker.set(slot, Breaker::read(key, input, errors)?),
-            "batch" => self.batch.set(slot, Batch::read(key, input, errors)?),
+            "group" => self.group.set(key, keys::text(key, input)?),
+            "concurrency" => self.concurrency.set(key, keys::count(key, input)?),
+            "ordered" => self.ordered.set(key, keys::flag(key, input)?),
+            "broadcast" => self.broadcast.set(key, keys::flag(key, input)?),
+            "idempotent" => self.idempotent.set(key, idempotent(key, input, errors)?),
+            "retry" => self.retry.set(key, Retry::read(key, input, errors)?),
+            "timeout" => self.timeout.set(key, duration::read(key, input)?),
+            "breaker" => self.breaker.set(key, Breaker::read(key, input, errors)?),
+            "batch" => self.batch.set(key, Batch::read(key, input, errors)?),
             "crate" => {
                 if place == Place::Method {
                     errors.at(key.span(), "`crate` is the same for the whole block: write it on the block");
                 }
-                self.crate_path.set(slot, keys::crate_path(key, input)?)
+                self.crate_path.set(key, keys::crate_path(key, input)?)
             }
             _ => Err(keys::unknown(key, "handler", KEYS)),
         }
@@ -129,7 +128,7 @@ fn read_list(
     input: ParseStream<'_>,
     example: &str,
     errors: &mut Errors,
-    read: impl FnMut(Ident, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+    read: impl FnMut(&Ident, ParseStream<'_>, &mut Errors) -> syn::Result<()>,
 ) -> syn::Result<()> {
     if !input.peek(syn::token::Paren) {
         return Err(syn::Error::new(
@@ -153,7 +152,7 @@ fn idempotent(key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::
     read_list(key, input, "idempotent(key = order_id)", errors, |key, input, _| {
         match key.to_string().as_str() {
             "key" => {
-                keys::equals(&key, input, "order_id")?;
+                keys::equals(key, input, "order_id")?;
                 let is_function = input.peek(Token![|]) || input.peek(Token![||]) || input.peek(Token![move]);
                 let value = if is_function {
                     Idempotent::ByFunction(input.parse()?)
@@ -162,7 +161,7 @@ fn idempotent(key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::
                 };
                 natural.set(key, value)
             }
-            _ => Err(keys::unknown(&key, "idempotent", &["key"])),
+            _ => Err(keys::unknown(key, "idempotent", &["key"])),
         }
     })?;
     Ok(natural.into_value().unwrap_or(Idempotent::ById))
@@ -173,27 +172,15 @@ impl Retry {
         let mut retry = Retry::default();
         let example = "retry(attempts = 5, from = \"100ms\", to = \"30s\")";
         read_list(key, input, example, errors, |key, input, _| match key.to_string().as_str() {
-            "attempts" => {
-                let attempts = keys::count(&key, input)?;
-                retry.attempts.set(key, attempts)
-            }
-            "from" => {
-                let from = duration::read(&key, input)?;
-                retry.from.set(key, from)
-            }
-            "to" => {
-                let to = duration::read(&key, input)?;
-                retry.to.set(key, to)
-            }
-            "delayed" => {
-                let delayed = keys::flag(&key, input)?;
-                retry.delayed.set(key, delayed)
-            }
+            "attempts" => retry.attempts.set(key, keys::count(key, input)?),
+            "from" => retry.from.set(key, duration::read(key, input)?),
+            "to" => retry.to.set(key, duration::read(key, input)?),
+            "delayed" => retry.delayed.set(key, keys::flag(key, input)?),
             "permanent" => {
-                keys::equals(&key, input, "MyError::Declined(_)")?;
+                keys::equals(key, input, "MyError::Declined(_)")?;
                 retry.permanent.set(key, Pat::parse_multi_with_leading_vert(input)?)
             }
-            _ => Err(keys::unknown(&key, "retry", &["attempts", "from", "to", "delayed", "permanent"])),
+            _ => Err(keys::unknown(key, "retry", &["attempts", "from", "to", "delayed", "permanent"])),
         })?;
         if let (Some(from), Some(to)) = (retry.from.get(), retry.to.get())
             && from > to
@@ -216,15 +203,9 @@ impl Breaker {
         let mut breaker = Breaker::default();
         let example = "breaker(failures = 10, pause = \"10s\")";
         read_list(key, input, example, errors, |key, input, _| match key.to_string().as_str() {
-            "failures" => {
-                let failures = keys::count(&key, input)?;
-                breaker.failures.set(key, failures)
-            }
-            "pause" => {
-                let pause = duration::read(&key, input)?;
-                breaker.pause.set(key, pause)
-            }
-            _ => Err(keys::unknown(&key, "breaker", &["failures", "pause"])),
+            "failures" => breaker.failures.set(key, keys::count(key, input)?),
+            "pause" => breaker.pause.set(key, duration::read(key, input)?),
+            _ => Err(keys::unknown(key, "breaker", &["failures", "pause"])),
         })?;
         Ok(breaker)
     }
@@ -234,15 +215,12 @@ impl Batch {
     fn read(key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Self> {
         let mut batch = Batch::default();
         if input.peek(Token![=]) {
-            batch.size.set(key.clone(), keys::count(key, input)?)?;
+            batch.size.set(key, keys::count(key, input)?)?;
             return Ok(batch);
         }
         read_list(key, input, "batch(size = 100)", errors, |key, input, _| match key.to_string().as_str() {
-            "size" => {
-                let size = keys::count(&key, input)?;
-                batch.size.set(key, size)
-            }
-            _ => Err(keys::unknown(&key, "batch", &["size"])),
+            "size" => batch.size.set(key, keys::count(key, input)?),
+            _ => Err(keys::unknown(key, "batch", &["size"])),
         })?;
         Ok(batch)
     }

@@ -1,0 +1,16 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order", id = order_id)]
+struct OrderPaid {
+    order_id: String,
+}
+
+#[handler(retry(permanent = 1 + 1))]
+async fn bill(paid: OrderPaid) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+fn main() {}

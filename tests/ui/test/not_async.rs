@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test]
+fn works() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test]
+struct Works;
+
+fn main() {}

@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test(seeds = 3, seed = 7)]
+async fn works() {}
+
+fn main() {}

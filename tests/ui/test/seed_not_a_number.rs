@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test(seed = "seven")]
+async fn works() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test(seeds = 0)]
+async fn works() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test(seed_count = 3)]
+async fn works() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#![allow(unused)]
+
+#[jitney::test]
+async fn works(app: u8) {}
+
+fn main() {}
