@@ -156,9 +156,7 @@ impl QueueView {
     pub(crate) fn keep_alive(&mut self, member: &Member, tokens: &[Token], cx: &Context<'_>) {
         let deadline = cx.capabilities.settle_within.map(|limit| cx.env.instant() + limit);
         for token in tokens.iter().filter(|token| token.epoch == member.epoch) {
-            if let Some(held) = self.in_flight.get_mut(&token.number)
-                && held.member == Some(member.id)
-            {
+            if let Some(held) = self.in_flight.get_mut(&token.number) {
                 held.deadline = deadline;
             }
         }
@@ -166,8 +164,7 @@ impl QueueView {
 
     /// Whether `token` names a delivery that `member` holds.
     pub(crate) fn holds(&self, member: &Member, token: Token) -> bool {
-        let held = self.in_flight.get(&token.number);
-        token.epoch == member.epoch && held.is_some_and(|held| held.member == Some(member.id))
+        token.epoch == member.epoch && self.in_flight.contains_key(&token.number)
     }
 
     /// Settles one delivery; a token that is not in force is ignored.

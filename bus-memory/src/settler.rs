@@ -12,9 +12,6 @@ use crate::connection::Connection;
 use crate::error;
 use crate::state::{Locked, Shared};
 
-/// After so long a delivery comes again whose dead letter can never be stored.
-const UNBURIED_PAUSE: Duration = Duration::from_secs(1);
-
 /// Settles what was delivered to one member.
 #[derive(Debug)]
 pub(crate) struct MemorySettler {
@@ -58,7 +55,7 @@ impl MemorySettler {
     }
 
     /// Stores a dead letter, waiting for room, and then settles its delivery. Where storing fails, the delivery
-    /// stays with the member if it may try again, and otherwise comes again.
+    /// stays with the member, who may try again.
     async fn bury(&self, token: Token, letter: &DeadLetter) -> Result<(), Error> {
         let topic = dead_letter::topic(&letter.failure.group);
         let is_held = self.shared.with(|locked| {
@@ -71,19 +68,13 @@ impl MemorySettler {
         if !is_held {
             return Ok(());
         }
-        let stored =
-            self.shared.store_unlimited(&self.connection, letter.to_message(topic)).await.into_result();
-        let settle = match &stored {
-            Err(error) if error.is_retryable() => return stored,
-            Err(_) => Settle::Retry { after: UNBURIED_PAUSE },
-            Ok(()) => Settle::Ack,
-        };
+        self.shared.store_unlimited(&self.connection, letter.to_message(topic)).await.into_result()?;
         self.shared.with(|locked| {
             if let Some((group, mut cx)) = locked.group(self.group) {
-                group.settle(self.member, token, &settle, &mut cx);
+                group.settle(self.member, token, &Settle::Ack, &mut cx);
             }
         });
-        stored
+        Ok(())
     }
 
     async fn bury_all(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {

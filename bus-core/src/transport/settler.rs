@@ -16,7 +16,8 @@ pub trait Settler: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Names those that could not be settled: the broker will deliver them again.
+    /// Names those that could not be settled. They stay with this member, who may settle them again; if it does not,
+    /// the broker delivers them again when the member goes, or after its own time-out.
     ///
     /// # Cancellation
     ///

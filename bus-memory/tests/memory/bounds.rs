@@ -57,6 +57,21 @@ async fn waiting_publishers_keep_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_overtakes_a_waiting_publisher() {
+    let memory = seeded(1).capacity(1).build();
+    let mut member = Member::join(&memory, subscription("billing", &["orders"])).await;
+    publish(&memory, "orders", "k", [0]).await;
+    let mut waiting = pin!(publish(&memory, "orders", "k", [1]));
+    assert!(!is_done(waiting.as_mut()).await);
+    let deliveries = member.deliveries().await;
+    member.ack(&deliveries).await;
+    let mut late = pin!(publish(&memory, "orders", "k", [2]));
+    assert!(!is_done(late.as_mut()).await, "there is room, but not for the last in the queue");
+    assert!(is_done(waiting.as_mut()).await);
+    assert_eq!(bodies(&member.deliveries().await), [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_is_stored_in_order_however_often_it_waits() {
     let memory = seeded(1).partitions(1).capacity(3).build();
     let mut member = Member::join(&memory, subscription("billing", &["orders"])).await;

@@ -98,6 +98,22 @@ async fn settling_twice_has_no_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_settles_only_what_it_holds() {
+    for semantics in ALL {
+        let memory = seeded(1).semantics(semantics).build();
+        let mut first = Member::join(&memory, subscription("billing", &["orders"])).await;
+        publish(&memory, "orders", "k", 0..2).await;
+        let held = first.deliveries().await;
+        let second = Member::join(&memory, subscription("billing", &["orders"])).await;
+        second.ack(&held).await;
+        assert_eq!(memory.pending("billing"), 2, "{semantics:?}");
+        second.settler.release(held[0].epoch).await;
+        first.ack(&held).await;
+        assert!(memory.is_idle(), "{semantics:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_comes_when_its_time_has_come_and_not_before() {
     for semantics in ALL {
         let memory = seeded(1).semantics(semantics).build();

@@ -33,16 +33,20 @@ async fn run(semantics: Semantics, events: u32, faults: Faults, seed: u64) -> Se
     let mut member = Member::join(&memory, subscription("billing", &["orders"])).await;
     let start = memory.env().instant();
     publish(&memory, "orders", "k", 0..events).await;
-    let mut seen = Seen::default();
+    let (mut seen, mut lost) = (Seen::default(), Vec::new());
     while !memory.is_idle() {
         match member.next().await {
             SourceEvent::Deliveries(deliveries) => {
                 seen.bodies.extend(bodies(&deliveries));
+                assert!(deliveries.iter().all(|delivery| !lost.contains(&delivery.epoch)), "{semantics:?}");
                 for delivery in deliveries {
                     member.ack(&[delivery]).await;
                 }
             }
-            SourceEvent::Lost { .. } => seen.lost += 1,
+            SourceEvent::Lost { epoch } => {
+                lost.push(epoch);
+                seen.lost += 1;
+            }
             other => panic!("{other:?}"),
         }
     }

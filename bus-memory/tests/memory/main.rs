@@ -6,6 +6,7 @@ mod event_bridge;
 mod every_semantics;
 mod faults;
 mod kafka;
+mod model;
 mod rabbit_mq;
 mod rebalance;
 mod replay;

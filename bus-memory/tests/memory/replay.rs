@@ -87,8 +87,13 @@ async fn seek_sends_a_group_back_and_forward() {
 
     memory.seek("billing", Start::Earliest).await.unwrap();
     let held = member.deliveries().await;
-    memory.seek("billing", Start::Latest).await.unwrap();
+    memory.seek("billing", Start::Earliest).await.unwrap();
     assert_eq!(member.lost().await, held[0].epoch);
+    let again = member.deliveries().await;
+    member.ack(&held).await;
+    assert_eq!(memory.pending("billing"), 5, "what was held is held no more");
+    memory.seek("billing", Start::Latest).await.unwrap();
+    assert_eq!(member.lost().await, again[0].epoch);
     assert!(memory.is_idle());
     assert!(member.now(MANY).is_none());
     member.ack(&held).await;

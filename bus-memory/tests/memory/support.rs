@@ -54,6 +54,10 @@ pub(crate) fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
     deliveries.iter().map(body).collect()
 }
 
+pub(crate) fn acks(deliveries: &[Delivery]) -> Vec<Settlement> {
+    deliveries.iter().map(|delivery| Settlement { token: delivery.token, settle: Settle::Ack }).collect()
+}
+
 pub(crate) fn sorted(mut bodies: Vec<u32>) -> Vec<u32> {
     bodies.sort_unstable();
     bodies
@@ -89,9 +93,11 @@ impl Member {
 
     /// What comes next, which must come.
     pub(crate) async fn next(&mut self) -> SourceEvent {
-        let env = self.env.clone();
+        let (env, start) = (self.env.clone(), self.env.instant());
         let next = poll_fn(|cx| self.source.poll_next(cx, MANY));
-        env.timeout(LIMIT, next).await.expect("nothing came").unwrap()
+        let event = env.timeout(LIMIT, next).await.expect("nothing came").unwrap();
+        assert!(start.elapsed() < LIMIT, "it was there, but nobody was woken");
+        event
     }
 
     /// What is there now.
@@ -127,8 +133,7 @@ impl Member {
     }
 
     pub(crate) async fn ack(&self, deliveries: &[Delivery]) {
-        let ack = |delivery: &Delivery| Settlement { token: delivery.token, settle: Settle::Ack };
-        self.settler.settle(deliveries.iter().map(ack).collect()).await.unwrap();
+        self.settler.settle(acks(deliveries)).await.unwrap();
     }
 
     pub(crate) async fn retry(&self, delivery: &Delivery, after: Duration) {
