@@ -1,10 +1,14 @@
 //! Ten thousand events while members come and go, or the broker.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jitney_core::transport::{Published, Transport};
 
 use super::crew::Crew;
 use super::failure::Outcome;
 use super::trial::Trial;
+use crate::history::EventRef;
 
 pub(super) async fn loses_nothing_while_members_come_and_go(trial: &Trial<'_>) -> Outcome {
     disturbed(trial, Disturbance::Members).await
@@ -39,14 +43,14 @@ async fn disturbed(trial: &Trial<'_>, disturbance: Disturbance) -> Outcome {
         acked += outcomes.into_iter().filter(|outcome| outcome_is_acked(outcome)).count();
         // Some stay behind, so that each disturbance finds deliveries under way.
         while settled.len() + 100 < acked {
-            let (place, got) = crew.take(&trial.env, trial.fixture.patience()).await?;
-            let member = &crew.members[place];
-            // A third of them is dropped on the floor when the member vanishes before its next turn.
-            member.ack_all(&got).await?;
+            let (place, got) = crew.take(trial).await?;
+            crew.members[place].ack_all(&got).await?;
             settled.extend(got.into_iter().map(|got| got.event));
         }
         match disturbance {
-            Disturbance::Members => come_and_go(trial, &mut crew, &transport, &group, &topic).await?,
+            Disturbance::Members => {
+                come_and_go(trial, &mut crew, &transport, (&group, &topic), &mut settled).await?;
+            },
             Disturbance::Restarts if round == 6 || round == 9 => {
                 trial.recorder.fault("the broker is restarted");
                 trial.fixture.restart().await?;
@@ -62,16 +66,16 @@ async fn disturbed(trial: &Trial<'_>, disturbance: Disturbance) -> Outcome {
     Ok(())
 }
 
-fn outcome_is_acked(outcome: &jitney_core::transport::Published) -> bool {
-    matches!(outcome, jitney_core::transport::Published::Acked)
+fn outcome_is_acked(outcome: &Published) -> bool {
+    matches!(outcome, Published::Acked)
 }
 
 async fn come_and_go(
     trial: &Trial<'_>,
     crew: &mut Crew,
-    transport: &std::sync::Arc<dyn jitney_core::transport::Transport>,
-    group: &str,
-    topic: &str,
+    transport: &Arc<dyn Transport>,
+    (group, topic): (&str, &str),
+    settled: &mut BTreeSet<EventRef>,
 ) -> Outcome {
     let joins = crew.members.len() < 2 || (crew.members.len() < 6 && trial.random(2) == 0);
     if joins {
@@ -79,10 +83,12 @@ async fn come_and_go(
         return Ok(());
     }
     // Whoever goes may hold deliveries that it has not settled: they must reach another.
-    let (place, unsettled) = crew.take(&trial.env, trial.fixture.patience()).await?;
+    let (place, unsettled) = crew.take(trial).await?;
     let member = crew.members.swap_remove(place);
     if trial.random(2) == 0 {
-        member.ack_all(&unsettled[..unsettled.len() / 2]).await?;
+        let half = &unsettled[..unsettled.len() / 2];
+        member.ack_all(half).await?;
+        settled.extend(half.iter().map(|got| got.event.clone()));
         member.leave().await
     } else {
         member.vanish();
@@ -94,16 +100,16 @@ async fn come_and_go(
 async fn drain(
     trial: &Trial<'_>,
     crew: &mut Crew,
-    settled: &mut BTreeSet<crate::history::EventRef>,
+    settled: &mut BTreeSet<EventRef>,
     acked: usize,
 ) -> Outcome {
     while settled.len() < acked {
-        let (place, got) = crew.take(&trial.env, trial.fixture.patience()).await?;
+        let (place, got) = crew.take(trial).await?;
         crew.members[place].ack_all(&got).await?;
         settled.extend(got.into_iter().map(|got| got.event));
     }
     // Late duplicates, and what was acked above but whose settlement came too late.
-    while let Ok((place, got)) = crew.take(&trial.env, trial.quiet()).await {
+    while let Some((place, got)) = crew.take_within(&trial.env, trial.quiet()).await? {
         crew.members[place].ack_all(&got).await?;
     }
     Ok(())

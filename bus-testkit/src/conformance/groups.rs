@@ -24,7 +24,7 @@ pub(super) async fn shares_5_000_events_among_50_members(trial: &Trial<'_>) -> O
     let consume = async {
         let mut seen = BTreeSet::new();
         while seen.len() < events.len() {
-            let (place, got) = crew.take(&trial.env, trial.fixture.patience()).await?;
+            let (place, got) = crew.take(trial).await?;
             crew.members[place].ack_all(&got).await?;
             seen.extend(got.into_iter().map(|got| got.event));
         }

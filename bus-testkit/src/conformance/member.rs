@@ -68,7 +68,7 @@ impl Member {
             prefetch,
         };
         let subscribed = trial.wait("a subscription", transport.subscribe(subscription)).await??;
-        let name = trial.name("member");
+        let name = trial.short_name("member");
         // In broadcast mode each member owes every event, like a group of its own.
         let group = if mode == Mode::Broadcast { format!("{group}/{name}") } else { group.to_owned() };
         trial.recorder.joined(&group, &name, topics);

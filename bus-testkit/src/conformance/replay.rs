@@ -32,8 +32,11 @@ impl Past {
         for events in trial.events(&topic, 1, 20).chunks(10) {
             trial.publish(&*transport, events).await?;
             got.extend(member.receive(10).await?);
-            // So that the second half has a later time.
-            trial.env.sleep(Duration::from_millis(5)).await;
+            // The second half is to have a later time.
+            let last = trial.env.now();
+            while trial.env.now() == last {
+                trial.env.sleep(Duration::from_millis(1)).await;
+            }
         }
         member.ack_all(&got).await?;
         member.leave().await?;

@@ -50,7 +50,12 @@ impl<'f> Trial<'f> {
 
     /// A name that nobody else has.
     pub(super) fn name(&self, kind: &str) -> String {
-        format!("{}-{kind}{}", self.prefix, self.names.fetch_add(1, Ordering::Relaxed))
+        format!("{}-{}", self.prefix, self.short_name(kind))
+    }
+
+    /// A name that nobody else in this check has.
+    pub(super) fn short_name(&self, kind: &str) -> String {
+        format!("{kind}{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A new topic, created where the backend creates topics.

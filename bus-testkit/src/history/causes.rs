@@ -5,11 +5,11 @@ use super::{Expectations, Record, SettledAs};
 
 /// What to say of an event that came again.
 #[derive(Debug)]
-pub(super) enum Again<'h> {
+pub(super) enum Again {
     /// Something explains it.
     Explained,
-    /// It had been settled, by this record, and nothing undid that.
-    Settled(&'h Record),
+    /// It had been settled, and nothing undid that.
+    Settled,
     /// It was still with a member that did nothing to give it away.
     Unexplained,
 }
@@ -20,7 +20,7 @@ pub(super) fn judge<'h>(
     expected: &Expectations,
     earlier: &Delivered<'h>,
     next: &Delivered<'h>,
-) -> Again<'h> {
+) -> Again {
     let slack = expected.clock_slack;
     let between = |record: &&Record| {
         !record.is_before(earlier.record, slack) && !next.record.is_before(record, slack)
@@ -36,7 +36,7 @@ pub(super) fn judge<'h>(
             if undone || was_in_vain(index, expected, earlier, settled, next) {
                 Again::Explained
             } else {
-                Again::Settled(settled)
+                Again::Settled
             }
         }
         _ if fault || was_given_away(index, expected, earlier, next) => Again::Explained,
@@ -94,17 +94,11 @@ fn lies_behind_a_gap<'h>(
     earlier: &Delivered<'h>,
     next: &Delivered<'h>,
 ) -> bool {
-    let assignment = |delivered: &Delivered<'h>| {
-        let arrival = delivered.arrival;
-        (delivered.member, arrival.event.topic.as_str(), arrival.partition, arrival.epoch)
-    };
-    if assignment(earlier) == assignment(next) {
-        return false;
-    }
-    index.of_group(earlier.group).any(|other| {
-        let settled = index.done(other);
-        assignment(other) == assignment(earlier)
-            && other.arrival.position < earlier.arrival.position
-            && settled.is_none_or(|settled| !settled.is_before(next.record, expected.clock_slack))
-    })
+    let assignment = earlier.assignment();
+    assignment != next.assignment()
+        && index.of_assignment(&assignment).any(|other| {
+            let settled = index.done(other);
+            other.arrival.position < earlier.arrival.position
+                && settled.is_none_or(|settled| !settled.is_before(next.record, expected.clock_slack))
+        })
 }

@@ -96,8 +96,8 @@ struct Checker<'h> {
 }
 
 impl<'h> Checker<'h> {
-    /// Adds a violation; its story is about `event` and the further records `shown`.
-    fn violated(&mut self, property: Property, group: &'h str, event: &'h EventRef, shown: &[&'h Record]) {
+    /// Adds a violation; its story is about the deliveries `shown`.
+    fn violated(&mut self, property: Property, group: &'h str, event: &'h EventRef, shown: &[Delivered<'h>]) {
         *self.counts.entry(property).or_default() += 1;
         if self.violations.len() < TOLD {
             let story = story::tell(&self.index, group, event, shown);
@@ -116,7 +116,8 @@ impl<'h> Checker<'h> {
             }
         }
         for &(group, event) in &lost {
-            self.violated(Property::NoAckedPublishLost, group, event, &[]);
+            let deliveries: Vec<_> = self.index.of_event(group, event).copied().collect();
+            self.violated(Property::NoAckedPublishLost, group, event, &deliveries);
         }
         lost.len()
     }
@@ -142,7 +143,7 @@ impl<'h> Checker<'h> {
             whole.dedup_by_key(|(delivered, _)| &delivered.arrival.event);
             for (delivered, overtaker) in whole {
                 let event = &delivered.arrival.event;
-                self.violated(Property::OrderPerKey, delivered.group, event, &[overtaker]);
+                self.violated(Property::OrderPerKey, delivered.group, event, &[overtaker, delivered]);
             }
         }
         count
@@ -152,7 +153,7 @@ impl<'h> Checker<'h> {
     fn out_of_order<S: Eq + std::hash::Hash>(
         &self,
         scope: impl Fn(&Delivered<'h>) -> S,
-    ) -> Vec<(Delivered<'h>, &'h Record)> {
+    ) -> Vec<(Delivered<'h>, Delivered<'h>)> {
         let slack = self.expected.clock_slack;
         let mut latest: HashMap<_, Delivered<'h>> = HashMap::new();
         let mut seen = std::collections::HashSet::new();
@@ -169,7 +170,7 @@ impl<'h> Checker<'h> {
                 && latest.record.is_before(delivered.record, slack)
                 && !self.was_sent_back(latest.record, &delivered);
             if overtaken {
-                found.push((delivered, latest.record));
+                found.push((delivered, *latest));
             } else {
                 *latest = delivered;
             }
@@ -196,25 +197,27 @@ impl<'h> Checker<'h> {
         for (&(group, event), deliveries) in &self.index.deliveries {
             let wanted = self.index.topics.get(group).is_some_and(|topics| topics.contains(event.topic.as_str()));
             if !wanted || !self.index.possible(event) {
-                found.push((Property::NothingInvented, group, event, None));
+                found.push((Property::NothingInvented, group, event, deliveries.iter().take(1).copied().collect()));
             }
-            if let Some((property, shown)) = self.repeated(deliveries) {
-                found.push((property, group, event, shown));
+            if let Some((property, pair)) = self.repeated(deliveries) {
+                found.push((property, group, event, pair.to_vec()));
             }
         }
         for (property, group, event, shown) in found {
-            self.violated(property, group, event, shown.as_slice());
+            self.violated(property, group, event, &shown);
         }
     }
 
-    fn repeated(&self, deliveries: &[Delivered<'h>]) -> Option<(Property, Option<&'h Record>)> {
+    /// The first pair of deliveries of which the second has no cause.
+    fn repeated(&self, deliveries: &[Delivered<'h>]) -> Option<(Property, [Delivered<'h>; 2])> {
         for (place, next) in deliveries.iter().enumerate() {
             for earlier in &deliveries[..place] {
-                match judge(&self.index, self.expected, earlier, next) {
-                    Again::Explained => {}
-                    Again::Settled(settled) => return Some((Property::SettledMeansSettled, Some(settled))),
-                    Again::Unexplained => return Some((Property::NoUnexplainedDuplicate, None)),
-                }
+                let property = match judge(&self.index, self.expected, earlier, next) {
+                    Again::Explained => continue,
+                    Again::Settled => Property::SettledMeansSettled,
+                    Again::Unexplained => Property::NoUnexplainedDuplicate,
+                };
+                return Some((property, [*earlier, *next]));
             }
         }
         None

@@ -16,6 +16,16 @@ pub(super) struct Delivered<'h> {
     pub(super) arrival: &'h Arrival,
 }
 
+/// A member's turn with one partition of a topic: member, topic, partition, epoch.
+pub(super) type Assignment<'h> = (MemberRef<'h>, &'h str, u32, u64);
+
+impl<'h> Delivered<'h> {
+    pub(super) fn assignment(&self) -> Assignment<'h> {
+        let Arrival { event, partition, epoch, .. } = self.arrival;
+        ((self.group, self.member), &event.topic, *partition, *epoch)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Index<'h> {
     /// All records, by time.
@@ -29,6 +39,7 @@ pub(super) struct Index<'h> {
     revoked: HashMap<(MemberRef<'h>, u64), &'h Record>,
     lost: HashMap<(MemberRef<'h>, u64), &'h Record>,
     left: HashMap<MemberRef<'h>, &'h Record>,
+    assignments: HashMap<Assignment<'h>, Vec<Delivered<'h>>>,
     pub(super) rewinds: HashMap<&'h str, Vec<&'h Record>>,
     pub(super) faults: Vec<&'h Record>,
 }
@@ -55,6 +66,7 @@ impl<'h> Index<'h> {
                 let delivered = Delivered { record, group, member, arrival };
                 self.deliveries.entry((group, &arrival.event)).or_default().push(delivered);
                 self.groups.entry(group).or_default().push(delivered);
+                self.assignments.entry(delivered.assignment()).or_default().push(delivered);
             }
             What::Settled { group, member, token, .. } => {
                 self.settlements.entry(((group, member), *token)).or_default().push(record);
@@ -103,6 +115,11 @@ impl<'h> Index<'h> {
     /// All deliveries to one group.
     pub(super) fn of_group(&self, group: &'h str) -> impl Iterator<Item = &Delivered<'h>> {
         self.groups.get(group).into_iter().flatten()
+    }
+
+    /// All deliveries of one assignment.
+    pub(super) fn of_assignment(&self, assignment: &Assignment<'h>) -> impl Iterator<Item = &Delivered<'h>> {
+        self.assignments.get(assignment).into_iter().flatten()
     }
 
     /// The deliveries of one event to one group, by time.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jitney_core::Env;
+use tokio::time::Instant;
 
 use super::{Arrival, EventRef, History, PublishOutcome, Record, SettledAs, What};
 
@@ -16,13 +17,15 @@ use super::{Arrival, EventRef, History, PublishOutcome, Record, SettledAs, What}
 pub struct Recorder {
     name: Arc<str>,
     env: Env,
+    started: (i64, Instant),
     records: Arc<Mutex<Vec<Record>>>,
 }
 
 impl Recorder {
     /// An empty recorder; `name` is unique among those whose records will be merged.
     pub fn new(name: &str, env: Env) -> Self {
-        Recorder { name: name.into(), env, records: Arc::default() }
+        let started = (env.now().as_millisecond(), env.instant());
+        Recorder { name: name.into(), env, started, records: Arc::default() }
     }
 
     /// Everything recorded so far.
@@ -84,7 +87,10 @@ impl Recorder {
     fn record(&self, what: What) {
         let mut records = self.records();
         let number = records.len() as u64;
-        let millis = self.env.now().as_millisecond();
+        // By the clock that never goes back, so that times follow the order of the records.
+        let (start, since) = self.started;
+        let elapsed = self.env.instant().duration_since(since).as_millis();
+        let millis = start.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
         records.push(Record { recorder: self.name.as_ref().to_owned(), number, millis, what });
     }
 

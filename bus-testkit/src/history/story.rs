@@ -1,40 +1,42 @@
 //! The few records that show a violation, and how they are printed.
 
 use std::fmt;
+use std::time::Duration;
 
-use super::index::Index;
-use super::{EventRef, Record, Violation, Violations, What};
+use super::index::{Delivered, Index};
+use super::{EventRef, Record, Violation, Violations};
 
 /// A story is at most so long; what is left out lies in the middle.
 const LONGEST: usize = 40;
 
-/// What happened to `event` in `group`, what was done to the members that had it, faults, and `shown`.
-pub(super) fn tell<'h>(index: &Index<'h>, group: &'h str, event: &'h EventRef, shown: &[&'h Record]) -> Vec<Record> {
-    let tokens: Vec<_> = index
-        .of_event(group, event)
-        .map(|delivered| (delivered.member, (delivered.arrival.epoch, delivered.arrival.token)))
-        .collect();
-    let has = |group_of: &str, member: &str| group_of == group && tokens.iter().any(|(of, _)| *of == member);
-    let concerns = |record: &Record| match &record.what {
-        What::Publishing { event: of } | What::Published { event: of, .. } => of == event,
-        What::Delivered { group: of, arrival, .. } => of == group && arrival.event == *event,
-        What::Settled { group: of, member, token, .. } => {
-            of == group && tokens.contains(&(member.as_str(), *token))
-        }
-        What::Revoked { group: of, member, epoch } | What::Lost { group: of, member, epoch } => {
-            has(of, member) && tokens.iter().any(|(_, token)| token.0 == *epoch)
-        }
-        What::Left { group: of, member } => has(of, member),
-        What::Rewound { group: of } => of == group,
-        What::Joined { group: of, member, .. } => has(of, member),
-        What::Fault { .. } => true,
-    };
-    let wanted = |record: &&Record| concerns(record) || shown.iter().any(|other| std::ptr::eq(*other, *record));
-    let mut story: Vec<_> = index.records.iter().copied().filter(wanted).cloned().collect();
+/// What happened to `event` in `group` up to the last of `deliveries`: its publishes, those deliveries with what
+/// became of them and of their members, and what disturbed the run. Without deliveries, the whole run.
+pub(super) fn tell<'h>(
+    index: &Index<'h>,
+    group: &'h str,
+    event: &'h EventRef,
+    deliveries: &[Delivered<'h>],
+) -> Vec<Record> {
+    let mut story: Vec<&Record> = index.publishes.get(event).into_iter().flatten().copied().collect();
+    story.extend(index.rewinds.get(group).into_iter().flatten());
+    story.extend(&index.faults);
+    for delivered in deliveries {
+        story.push(delivered.record);
+        story.extend(index.settlements(delivered).map(|(record, ..)| record));
+        story.extend(index.revoked(delivered));
+        story.extend(index.lost(delivered));
+        story.extend(index.left(delivered));
+    }
+    if let [_, .., last] = deliveries {
+        story.retain(|record| !last.record.is_before(record, Duration::ZERO));
+    }
+    let place = |record: &&Record| (record.millis, record.recorder.clone(), record.number);
+    story.sort_by_key(place);
+    story.dedup_by_key(|record| place(record));
     if story.len() > LONGEST {
         story.drain(LONGEST / 2..story.len() - LONGEST / 2);
     }
-    story
+    story.into_iter().cloned().collect()
 }
 
 impl fmt::Display for Violation {
