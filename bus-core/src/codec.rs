@@ -14,7 +14,7 @@ use crate::event::{DomainEvent, EventType};
 use crate::message::{Header, Message};
 use crate::{Error, Head};
 
-pub use native_json::NativeJson;
+pub use native_json::{CORRELATION_ID_HEADER, EVENT_TYPE_HEADER, NativeJson};
 
 /// Turns envelopes into bytes and back.
 pub trait Codec: Debug + Send + Sync + 'static {

@@ -16,6 +16,11 @@ pub const MAX_HEADER_BYTES: usize = 1024;
 /// What all headers about the failure begin with.
 pub const HEADER_PREFIX: &str = "jitney-dead-";
 
+/// The topic that holds the dead letters of `group`, on every backend that keeps them in topics.
+pub fn topic(group: &str) -> Topic {
+    Topic::from(format!("{group}.dead-letters"))
+}
+
 /// A delivery that is given up.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {

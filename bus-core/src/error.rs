@@ -4,10 +4,10 @@ use std::error::Error as StdError;
 use std::fmt;
 
 /// What was being done when it failed, with what, and why.
-#[derive(Debug)]
+///
+/// `Debug` writes the causes too, for programs whose `main` returns it.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     context: String,
@@ -91,6 +91,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.context)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&error_chain(self))
     }
 }
 

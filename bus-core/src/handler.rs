@@ -40,7 +40,7 @@ pub use error::{HandlerError, IntoHandlerError, permanent_if};
 pub use extract::{Attempt, FromContext, State};
 pub use input::{Accepts, HandlerInput};
 pub use outcome::{IntoOutcome, IntoReply, Outcome, Output, OutputEvents, Reply, Verdict};
-pub use set::{HandlerEntry, HandlerSet, IntoHandlers};
+pub use set::{HandlerEntry, HandlerSet, IntoHandlers, SharedHandlers};
 pub use spec::{BatchPolicy, HandlerSpec, Idempotency, NaturalKey, Requirement};
 pub use state::{FromRef, States};
 

@@ -75,7 +75,8 @@ impl From<Uuid> for Id {
 impl From<&str> for Id {
     /// Only the canonical form (lower case, hyphens) becomes a UUID inside, so that every id prints as it came.
     fn from(text: &str) -> Self {
-        let canonical = text.len() == Hyphenated::LENGTH && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let canonical =
+            text.len() == Hyphenated::LENGTH && !text.bytes().any(|byte| byte.is_ascii_uppercase());
         match Uuid::try_parse(text) {
             Ok(uuid) if canonical => Id(Repr::Uuid(uuid)),
             _ => Id(Repr::Text(text.into())),
@@ -135,9 +136,13 @@ mod tests {
 
     #[test]
     fn every_id_prints_as_it_came() {
-        for text in
-            ["018f2c5e-7b1a-7c3d-8e4f-5a6b7c8d9e0f", "018F2C5E-7B1A-7C3D-8E4F-5A6B7C8D9E0F", "evt_42", "", "é"]
-        {
+        for text in [
+            "018f2c5e-7b1a-7c3d-8e4f-5a6b7c8d9e0f",
+            "018F2C5E-7B1A-7C3D-8E4F-5A6B7C8D9E0F",
+            "evt_42",
+            "",
+            "é",
+        ] {
             assert_eq!(Id::from(text).to_string(), text);
         }
     }

@@ -11,10 +11,14 @@
 // So that paths in generated code work in this crate's own tests.
 extern crate self as jitney_core;
 
+#[doc(hidden)]
+pub mod __private;
 pub mod admin;
+pub mod app;
 mod capabilities;
 pub mod codec;
 pub mod dead_letter;
+pub mod dispatch;
 mod env;
 mod envelope;
 mod error;
@@ -24,10 +28,12 @@ mod id;
 pub mod message;
 pub mod metadata;
 pub mod middleware;
+pub mod processed;
 pub mod publish;
 mod raw_event;
 pub mod transport;
 
+pub use app::{App, AppPart};
 pub use capabilities::Capabilities;
 pub use env::{Elapsed, Env};
 pub use envelope::{Envelope, Head};

@@ -4,7 +4,7 @@ mod breaker;
 mod layer;
 mod retry;
 
-pub use breaker::{BreakerPolicy, BreakerState};
 pub(crate) use breaker::Breaker;
+pub use breaker::{BreakerPolicy, BreakerState};
 pub use layer::{Middleware, Next};
 pub use retry::RetryPolicy;

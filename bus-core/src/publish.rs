@@ -5,9 +5,11 @@
 mod bus;
 mod encode;
 mod layer;
+mod propagate;
 mod publisher;
 
 pub use bus::{Bus, BusBuilder};
 pub(crate) use encode::Draft;
 pub use layer::{OutgoingEvent, PublishLayer};
+pub use propagate::Propagator;
 pub use publisher::{PublishBatch, PublishError, Publisher};

@@ -5,14 +5,16 @@
 //! delivery. Codecs, retries, lanes and deduplication are not a backend's business.
 
 mod delivery;
+mod offset_tracker;
 mod settler;
 mod source;
 mod subscription;
 
 pub use delivery::{Delivery, Epoch, Position, Token};
-pub use settler::{Settle, Settlement, SettleError, Settler};
+pub use offset_tracker::OffsetTracker;
+pub use settler::{Settle, SettleError, Settlement, Settler};
 pub use source::{Demand, Source, SourceEvent};
-pub use subscription::{Interest, Mode, Start, Subscription, Subscribed};
+pub use subscription::{Interest, Mode, Start, Subscribed, Subscription};
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! The bodies are made once, before any measurement, and the same thousand of them (a thousand
 //! distinct order ids, which are the keys) go round in the same order for every contestant.
 
+use jitney::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 /// How many distinct orders, and so keys, there are.
@@ -21,8 +22,9 @@ const CURRENCIES: [&str; 4] = ["EUR", "USD", "GBP", "PLN"];
 const NOTES: [&str; 4] = ["gift wrap", "leave at the door", "fragile", "no substitute"];
 
 /// An order was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
 #[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id, version = "2.1")]
 pub struct OrderCreated {
     pub order_id: String,
     pub customer_id: String,

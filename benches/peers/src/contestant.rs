@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::allocations::{self, Allocations};
 use crate::body::{self, OrderCreated};
 use crate::tally::Tally;
-use crate::{floor, floor_payload, ruststream_envelope, ruststream_memory};
+use crate::{floor, floor_payload, jitney, ruststream_envelope, ruststream_memory};
 
 /// The contestants, in the order they run within a round. The first is the floor of all ratios.
 pub const ALL: &[Contestant] = &[
@@ -22,6 +22,7 @@ pub const ALL: &[Contestant] = &[
     ruststream_memory::SEQUENTIAL,
     ruststream_memory::KEYED,
     ruststream_envelope::CONTESTANT,
+    jitney::CONTESTANT,
 ];
 
 /// Why a run did not come to its end.

@@ -13,7 +13,8 @@ use crate::tally::Tally;
 pub const CONTESTANT: Contestant = Contestant {
     name: "floor-payload",
     equal_work: "floor-payload",
-    does: "write the payload, no envelope, no headers, a bounded channel, read the payload, await the handler",
+    does: "write the payload, no envelope, no headers, a bounded channel, read the payload, await the \
+           handler",
     run: |work| Box::pin(run(work)),
 };
 

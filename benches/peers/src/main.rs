@@ -19,6 +19,7 @@ mod envelope;
 mod floor;
 mod floor_payload;
 mod instructions;
+mod jitney;
 mod measure;
 mod report;
 mod ruststream_envelope;

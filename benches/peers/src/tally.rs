@@ -8,14 +8,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 use crate::body::OrderCreated;
 
-/// How many events a paced publisher sends before it lets the handlers run. It is the operations
-/// budget after which a tokio channel makes a task yield: a contestant on a bounded channel gets
-/// this for free, and the events in flight stay in the cache.
+/// How many events a paced publisher sends before it lets the handlers run, where they share its
+/// thread. It is the operations budget after which a tokio channel makes a task yield: a contestant
+/// on a bounded channel gets this for free, and the events in flight stay in the cache. Where the
+/// handlers have a thread of their own a yield only costs, and a paced publisher makes none.
 const BURST: u64 = 128;
 
 /// Counts handled events and folds them into a checksum.
@@ -64,17 +66,23 @@ impl Tally {
 
 /// Holds a publisher to a window of events in flight, for a contestant whose queue is unbounded.
 ///
-/// It costs a comparison per event, and every [`BURST`] events a yield and a look at the count.
+/// It costs a comparison per event, and once a burst a look at the count and perhaps a wait. Bursts
+/// and waits are what suited such a contestant best on either runtime.
 #[derive(Debug)]
 pub struct Pace {
     tally: Arc<Tally>,
     window: u64,
+    burst: u64,
+    yields: bool,
     stop_at: u64,
 }
 
 impl Pace {
+    /// A pace for a publisher on the runtime this is called on.
     pub fn new(tally: Arc<Tally>, window: u64) -> Self {
-        Self { tally, window, stop_at: window.min(BURST) }
+        let yields = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        let burst = if yields { window.min(BURST) } else { window };
+        Self { tally, window, burst, yields, stop_at: burst }
     }
 
     /// Waits, if it must, before the publish of event number `next` (from zero).
@@ -86,12 +94,14 @@ impl Pace {
     }
 
     async fn pause(&mut self, published: u64) {
-        yield_now().await;
+        if self.yields {
+            yield_now().await;
+        }
         if published - self.tally.handled() >= self.window {
             self.tally.until(published - self.window / 2).await;
         }
         let room = self.window - (published - self.tally.handled());
-        self.stop_at = published + room.min(BURST);
+        self.stop_at = published + room.min(self.burst);
     }
 }
 

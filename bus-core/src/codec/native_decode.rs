@@ -18,7 +18,12 @@ pub(super) fn read_envelope(
     body: &[u8],
     expected: Option<&'static EventType>,
 ) -> Result<Decoded, serde_json::Error> {
-    let wire: Wire<'_> = serde_json::from_slice(body)?;
+    // Text that is known to be UTF-8 as a whole need not be checked string by string; what is not gets the error with
+    // line and column that only the slower way gives.
+    let wire: Wire<'_> = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text)?,
+        Err(_) => serde_json::from_slice(body)?,
+    };
     let payload = range_within(body, wire.payload.get());
     let head = Head {
         event_id: wire.event_id,

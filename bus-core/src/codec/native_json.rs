@@ -9,6 +9,8 @@
 //! `minor`, `sequence`, the members of `metadata` and `metadata` itself are optional. Fields that are not ours
 //! are kept and written again.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -24,6 +26,14 @@ pub const EVENT_TYPE_HEADER: &str = "event-type";
 /// The header that carries the correlation id.
 pub const CORRELATION_ID_HEADER: &str = "correlation-id";
 
+/// A buffer larger than this is not kept for the next event.
+const LARGE: usize = 64 << 10;
+
+thread_local! {
+    /// Written into first, so that each body is one allocation of its own size.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 const TIME: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// The default codec: the envelope as one JSON object, event type and correlation id in headers too.
@@ -36,17 +46,24 @@ impl Codec for NativeJson {
     }
 
     fn encode(&self, _topic: &str, head: &Head, payload: &dyn EncodePayload) -> Result<Encoded, Error> {
-        let mut body = Vec::with_capacity(1024);
-        write_envelope(&mut body, head, payload).map_err(|error| {
+        let mut scratch = SCRATCH.take();
+        scratch.clear();
+        let written = write_envelope(&mut scratch, head, payload);
+        let body = Bytes::copy_from_slice(&scratch);
+        if scratch.capacity() <= LARGE {
+            SCRATCH.set(scratch);
+        }
+        written.map_err(|error| {
             let what = format!("encoding `{}` {} as JSON", head.event_type, head.event_id);
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
-        Ok(Encoded { headers: headers(head), body: body.into() })
+        Ok(Encoded { headers: headers(head), body })
     }
 
     fn decode(&self, message: &Message, expected: Option<&'static EventType>) -> Result<Decoded, Error> {
         read_envelope(&message.body, expected).map_err(|error| {
-            let what = format!("reading an envelope of {} bytes from topic `{}`", message.body.len(), message.topic);
+            let what =
+                format!("reading an envelope of {} bytes from topic `{}`", message.body.len(), message.topic);
             Error::new(ErrorKind::Decode, what).with_source(error)
         })
     }

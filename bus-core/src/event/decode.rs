@@ -47,12 +47,18 @@ impl<'a> StoredPayload<'a> {
     ///
     /// When the text does not have the shape of `T`; the error tells line and column.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        serde_json::from_slice(self.json).map_err(|error| self.error(DecodeErrorKind::Payload, error))
+        // Text that is known to be UTF-8 as a whole need not be checked string by string.
+        let text =
+            std::str::from_utf8(self.json).map_err(|error| self.error(DecodeErrorKind::Payload, error))?;
+        serde_json::from_str(text).map_err(|error| self.error(DecodeErrorKind::Payload, error))
     }
 
     /// The error of a payload that is of no type and version that the reader knows.
     pub fn unknown(&self) -> DecodeError {
-        self.error(DecodeErrorKind::UnknownVersion, "no upcaster leads from it to a version that is known here")
+        self.error(
+            DecodeErrorKind::UnknownVersion,
+            "no upcaster leads from it to a version that is known here",
+        )
     }
 
     /// An error of `kind` about this payload.

@@ -20,6 +20,9 @@ where
     New::try_from(Old::decode(payload)?).map_err(|error| payload.error(DecodeErrorKind::Upcast, error))
 }
 
+/// Brings a payload in JSON from one major version to the next.
+pub type JsonStep = fn(Value) -> Result<Value, Box<dyn StdError + Send + Sync>>;
+
 /// Reads `payload` as JSON and takes it through `steps`, each from one major version to the next, the first of
 /// them from `first_major`; the result is read as the current version by the caller.
 ///
@@ -29,7 +32,7 @@ where
 pub fn upcast_json(
     payload: &StoredPayload<'_>,
     first_major: u32,
-    steps: &[fn(Value) -> Result<Value, Box<dyn StdError + Send + Sync>>],
+    steps: &[JsonStep],
 ) -> Result<Vec<u8>, DecodeError> {
     let skipped = payload.version().major.checked_sub(first_major).ok_or_else(|| payload.unknown())?;
     let upcast_error = |error| payload.error(DecodeErrorKind::Upcast, error);

@@ -29,9 +29,11 @@ pub fn read_variant<E>(payload: &StoredPayload<'_>, variant: &'static str) -> Re
 where
     E: de::DeserializeOwned,
 {
-    let mut json = serde_json::Deserializer::from_slice(payload.json());
-    let read = E::deserialize(Tagged { variant, content: &mut json })
-        .and_then(|event| json.end().map(|()| event));
+    let text = std::str::from_utf8(payload.json());
+    let text = text.map_err(|error| payload.error(DecodeErrorKind::Payload, error))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read =
+        E::deserialize(Tagged { variant, content: &mut json }).and_then(|event| json.end().map(|()| event));
     read.map_err(|error| payload.error(DecodeErrorKind::Payload, error))
 }
 
@@ -124,7 +126,11 @@ impl<S: Serializer> Serializer for Untagged<S> {
         self.refuse()
     }
 
-    fn serialize_newtype_struct<T: ?Sized + Serialize>(self, _: &'static str, _: &T) -> Result<S::Ok, S::Error> {
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: &T,
+    ) -> Result<S::Ok, S::Error> {
         self.refuse()
     }
 }
@@ -149,7 +155,11 @@ impl<S: ser::SerializeStruct> ser::SerializeStructVariant for Fields<S> {
     type Ok = S::Ok;
     type Error = S::Error;
 
-    fn serialize_field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), S::Error> {
+    fn serialize_field<T: ?Sized + Serialize>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), S::Error> {
         self.0.serialize_field(key, value)
     }
 

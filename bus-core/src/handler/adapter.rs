@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Context, FromContext, Handler, HandlerError, HandlerInput, IntoReply, Outcome, Reply, Requirement, Verdict};
+use super::{
+    Context, FromContext, Handler, HandlerError, HandlerInput, IntoReply, Outcome, Reply, Requirement,
+    Verdict,
+};
 
 /// An async function whose first argument is an event and whose others are extractors.
 pub trait HandlerFn<Args>: Send + Sync + Sized + 'static {

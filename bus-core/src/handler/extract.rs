@@ -50,7 +50,9 @@ pub struct State<T>(pub T);
 impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         let state = cx.states().get::<T>().cloned().map(State);
-        state.ok_or_else(|| HandlerError::permanent(format!("the application has no state `{}`", type_name::<T>())))
+        state.ok_or_else(|| {
+            HandlerError::permanent(format!("the application has no state `{}`", type_name::<T>()))
+        })
     }
 
     fn requirement() -> Option<Requirement> {

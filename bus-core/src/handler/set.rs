@@ -67,11 +67,11 @@ impl fmt::Debug for HandlerEntry {
     }
 }
 
-/// Something with handlers: a `#[handler]` function, or a value whose impl block has `#[handlers]`.
+/// Something with handlers: a `#[handler]` function, or a value whose impl block has it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handlers",
     label = "has no handlers",
-    note = "put `#[handler]` on the function, or `#[handlers(group = \"…\")]` on the impl block of the type"
+    note = "put `#[handler]` on the function, or `#[handler(group = \"…\")]` on the impl block of the type"
 )]
 pub trait IntoHandlers {
     /// Its handlers.
@@ -81,5 +81,18 @@ pub trait IntoHandlers {
 impl IntoHandlers for HandlerSet {
     fn into_handlers(self) -> HandlerSet {
         self
+    }
+}
+
+/// A value whose methods are handlers and that can be shared, so that a test may look at the value that the
+/// application runs; `#[handler]` on an impl block writes it.
+pub trait SharedHandlers: Send + Sync + 'static {
+    /// Its handlers, all of which run on this one value.
+    fn shared_handlers(self: Arc<Self>) -> HandlerSet;
+}
+
+impl<T: SharedHandlers> IntoHandlers for Arc<T> {
+    fn into_handlers(self) -> HandlerSet {
+        self.shared_handlers()
     }
 }

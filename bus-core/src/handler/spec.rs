@@ -23,6 +23,7 @@ pub struct HandlerSpec {
     pub(crate) timeout: Option<Duration>,
     pub(crate) breaker: Option<BreakerPolicy>,
     pub(crate) batch: Option<BatchPolicy>,
+    pub(crate) topics: Vec<String>,
     pub(crate) layers: Vec<Arc<dyn Middleware>>,
 }
 
@@ -40,6 +41,7 @@ impl HandlerSpec {
             timeout: None,
             breaker: None,
             batch: None,
+            topics: Vec::new(),
             layers: Vec::new(),
         }
     }
@@ -111,6 +113,13 @@ impl HandlerSpec {
         self
     }
 
+    /// A topic for a handler that takes every event (`RawEvent`); without any, it reads the topics of the application's
+    /// other handlers.
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.topics.push(topic.into());
+        self
+    }
+
     /// Middleware around each attempt of this handler, inside the application's.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Arc::new(layer));
@@ -125,7 +134,10 @@ impl HandlerSpec {
 
 impl fmt::Debug for HandlerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerSpec").field("name", &self.name).field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("HandlerSpec")
+            .field("name", &self.name)
+            .field("group", &self.group)
+            .finish_non_exhaustive()
     }
 }
 

@@ -81,7 +81,9 @@ impl Breaker {
             let wait = {
                 let mut inner = self.lock();
                 match *inner {
-                    Inner::Closed { .. } => return Permit { breaker: self, env, probe: false, answered: false },
+                    Inner::Closed { .. } => {
+                        return Permit { breaker: self, env, probe: false, answered: false };
+                    }
                     Inner::Open { until } => {
                         let now = env.instant();
                         if now >= until {

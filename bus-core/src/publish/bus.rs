@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PublishLayer, Publisher, PublishError};
+use super::{Propagator, PublishError, PublishLayer, Publisher};
 use crate::admin::Admin;
 use crate::codec::Codec;
 use crate::event::{DomainEvent, Keyed};
@@ -24,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) codec: Arc<dyn Codec>,
     pub(crate) layers: Vec<Arc<dyn PublishLayer>>,
+    pub(crate) propagator: Option<Arc<dyn Propagator>>,
     pub(crate) env: Env,
     pub(crate) service: Arc<str>,
 }
@@ -46,6 +47,7 @@ impl Bus {
             transport: Arc::new(transport),
             codec,
             layers: Vec::new(),
+            propagator: None,
             env: Env::system(),
             service: Arc::from("jitney"),
         };
@@ -90,7 +92,11 @@ impl Bus {
     /// # Errors
     ///
     /// As [`publish`](Self::publish).
-    pub async fn publish_for<E: DomainEvent>(&self, aggregate_id: impl fmt::Display, event: &E) -> Result<Id, Error> {
+    pub async fn publish_for<E: DomainEvent>(
+        &self,
+        aggregate_id: impl fmt::Display,
+        event: &E,
+    ) -> Result<Id, Error> {
         self.publisher().publish_for(aggregate_id, event).await
     }
 
@@ -128,7 +134,8 @@ impl Bus {
     /// When the backend has no such thing.
     pub fn admin(&self) -> Result<&dyn Admin, Error> {
         self.inner.transport.admin().ok_or_else(|| {
-            let what = format!("{} has no topics, positions or lag to ask for", self.inner.transport.describe());
+            let what =
+                format!("{} has no topics, positions or lag to ask for", self.inner.transport.describe());
             Error::new(crate::ErrorKind::Unsupported, what)
         })
     }
@@ -182,6 +189,11 @@ impl BusBuilder {
     /// With a layer behind those before it: the last one is nearest to the wire.
     pub fn layer(self, layer: impl PublishLayer) -> Self {
         BusBuilder(self.0.with(|inner| inner.layers.push(Arc::new(layer))))
+    }
+
+    /// With a bridge between tracing spans and the trace context of events.
+    pub fn propagator(self, propagator: impl Propagator) -> Self {
+        BusBuilder(self.0.with(|inner| inner.propagator = Some(Arc::new(propagator))))
     }
 
     /// In another environment than the system's.

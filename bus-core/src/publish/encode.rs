@@ -19,6 +19,11 @@ impl Bus {
         if self.layers().is_empty() {
             return self.encode_plain(draft);
         }
+        // Boxed: a bus without layers need not carry the room for this.
+        Box::pin(self.encode_through_layers(draft)).await
+    }
+
+    async fn encode_through_layers(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let mut payload = Vec::new();
         draft.payload.write_json(&mut payload).map_err(|error| {
             let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);

@@ -82,7 +82,11 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Bus::publish`].
-    pub async fn publish_for<E: DomainEvent>(&self, aggregate_id: impl fmt::Display, event: &E) -> Result<Id, Error> {
+    pub async fn publish_for<E: DomainEvent>(
+        &self,
+        aggregate_id: impl fmt::Display,
+        event: &E,
+    ) -> Result<Id, Error> {
         self.publish_one(event.event_type(), aggregate_id.to_string(), None, event).await
     }
 
@@ -139,6 +143,10 @@ impl Publisher {
             event_type.version(),
         );
         head.metadata = self.metadata.clone();
+        if let Some(context) = self.bus.inner.propagator.as_ref().and_then(|propagator| propagator.current())
+        {
+            head.metadata.trace = Some(context);
+        }
         if head.metadata.correlation_id.is_none() {
             head.metadata.correlation_id = Some(head.event_id.clone());
         }
@@ -146,7 +154,11 @@ impl Publisher {
     }
 
     /// Encodes what a handler returned, under ids derived from the cause.
-    pub(crate) async fn encode_outputs(&self, origin: &str, outputs: &[Output]) -> Result<Vec<Outbound>, Error> {
+    pub(crate) async fn encode_outputs(
+        &self,
+        origin: &str,
+        outputs: &[Output],
+    ) -> Result<Vec<Outbound>, Error> {
         let cause = self.metadata.causation_id.as_ref().expect("outputs of a handler have a cause");
         let mut encoded = Vec::with_capacity(outputs.len());
         for (index, output) in outputs.iter().enumerate() {

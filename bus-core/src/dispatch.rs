@@ -1,0 +1,25 @@
+//! From a delivery to its settlement: decode → route → keyed lane → handler → commit → settle.
+//!
+//! Read in this order: [`Router`] (which handler), `lanes` (when), `process` (the chain around the handler), `attempt`
+//! (one try), `commit` (what follows from success), [`Dispatcher`] (a batch), `subscription_loop` (a group's life).
+
+mod attempt;
+mod commit;
+mod dispatcher;
+mod group;
+mod in_flight;
+mod lanes;
+mod process;
+mod router;
+mod stats;
+mod subscription_loop;
+mod trace;
+
+pub use dispatcher::Dispatcher;
+pub use group::Limits;
+pub(crate) use group::{DeadLetterHook, Group};
+pub(crate) use router::Route;
+pub use router::Router;
+pub(crate) use stats::Counters;
+pub use stats::GroupStats;
+pub(crate) use subscription_loop::SubscriptionLoop;

@@ -1,0 +1,99 @@
+//! What follows from a handler's success, in sequence: outputs acked → processed mark. Settling comes last, in the
+//! subscription's loop, so that nothing is settled whose outputs the broker does not have.
+
+use super::group::KeyGuard;
+use super::{Group, Route};
+use crate::handler::Output;
+use crate::message::Outbound;
+use crate::middleware::RetryPolicy;
+use crate::transport::Published;
+use crate::{Error, ErrorKind, Head};
+
+/// What one success leads to.
+pub(super) struct Unit<'a> {
+    pub(super) cause: &'a Head,
+    pub(super) outputs: Vec<Output>,
+    pub(super) key: Option<&'a KeyGuard<'a>>,
+}
+
+/// Commits `unit`. What fails and can be retried is retried until it succeeds, without running the handler again;
+/// should this be dropped meanwhile, the delivery comes again and gives outputs of the same ids.
+///
+/// # Errors
+///
+/// When an output can never be published.
+pub(super) async fn commit(group: &Group, route: &Route, unit: Unit<'_>) -> Result<(), Error> {
+    if !unit.outputs.is_empty() {
+        // Boxed: most events have no outputs, and need not carry the room for this.
+        Box::pin(publish_outputs(group, route, &unit)).await?;
+        group.counters.outputs(unit.outputs.len());
+    }
+    if let Some(guard) = unit.key {
+        Box::pin(mark(group, guard.key())).await;
+    }
+    Ok(())
+}
+
+async fn mark(group: &Group, key: &str) {
+    let mut failed = 0;
+    while let Err(error) = group.processed.mark(&group.name, key).await {
+        failed += 1;
+        pause(group, "marking an event as processed", failed, &error).await;
+    }
+}
+
+async fn publish_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Result<(), Error> {
+    let publisher = group.bus.publisher().caused_by_head(unit.cause);
+    let mut failed = 0;
+    let mut outbound = loop {
+        match publisher.encode_outputs(&route.origin, &unit.outputs).await {
+            Ok(outbound) => break outbound,
+            Err(error) if error.is_retryable() => {
+                failed += 1;
+                pause(group, "encoding an output", failed, &error).await;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    loop {
+        let outcomes = group.bus.transport().publish(outbound.clone()).await;
+        let (again, error) = not_published(outbound, outcomes)?;
+        let Some(error) = error else { return Ok(()) };
+        outbound = again;
+        failed += 1;
+        pause(group, "publishing an output", failed, &error).await;
+    }
+}
+
+/// The messages to be sent again with the last error about them.
+fn not_published(
+    outbound: Vec<Outbound>,
+    outcomes: Vec<Published>,
+) -> Result<(Vec<Outbound>, Option<Error>), Error> {
+    let mut again = Vec::new();
+    let mut last = None;
+    for (message, outcome) in outbound.into_iter().zip(outcomes) {
+        match outcome.into_result() {
+            Ok(()) => {}
+            Err(error) if error.is_retryable() => {
+                again.push(message);
+                last = Some(error);
+            }
+            Err(error) => {
+                let what = "publishing an output of a handler, which the broker will never take";
+                return Err(Error::new(ErrorKind::Rejected, what).with_source(error));
+            }
+        }
+    }
+    Ok((again, last))
+}
+
+async fn pause(group: &Group, doing: &str, failed: u32, error: &Error) {
+    let env = group.bus.env();
+    tracing::warn!(
+        group = group.name,
+        error = crate::error_chain(error),
+        "{doing} failed and is tried again"
+    );
+    env.sleep(RetryPolicy::default().delay(env, failed)).await;
+}

@@ -1,0 +1,124 @@
+//! The heart of consuming: deliveries in, settlements out. The subscription's loop calls it with whatever the source
+//! has; a function that is invoked with a batch (AWS Lambda) calls [`Dispatcher::run_batch`].
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::lanes::Lanes;
+use super::process::{Decided, Finished, Item};
+use super::router::Destination;
+use super::{Group, GroupStats};
+use crate::transport::{Delivery, Epoch, Settle, Settlement};
+
+/// Runs the handlers of one group for deliveries that are handed in.
+pub struct Dispatcher {
+    group: Arc<Group>,
+    lanes: Lanes,
+    done: Vec<Decided>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(group: Arc<Group>) -> Self {
+        Dispatcher { lanes: Lanes::new(Arc::clone(&group)), group, done: Vec::new() }
+    }
+
+    /// The group's full name.
+    pub fn group(&self) -> &str {
+        &self.group.name
+    }
+
+    /// What the group has done so far.
+    pub fn stats(&self) -> GroupStats {
+        self.group.counters.snapshot()
+    }
+
+    /// Runs `deliveries` and answers what became of them, in the order in which they were decided. What is not decided
+    /// within `limit` is dropped and missing in the answer: it is to be delivered again.
+    ///
+    /// The settlements are to be carried out by the caller; nothing is settled before its outputs are published.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future abandons the handlers that run; their events are to be delivered again.
+    pub async fn run_batch(&mut self, deliveries: Vec<Delivery>, limit: Duration) -> Vec<Settlement> {
+        let env = self.group.bus.env().clone();
+        let mut deliveries = Some(deliveries);
+        let finished = poll_fn(|cx| {
+            for delivery in deliveries.take().into_iter().flatten() {
+                self.push(cx, delivery);
+            }
+            self.poll(cx);
+            if self.is_idle() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        if env.timeout(limit, finished).await.is_err() {
+            self.lanes = Lanes::new(Arc::clone(&self.group));
+        }
+        self.take_done().into_iter().map(|decided| decided.settlement).collect()
+    }
+
+    /// Takes one delivery; it may be decided at once.
+    pub(crate) fn push(&mut self, cx: &mut Context<'_>, delivery: Delivery) {
+        let (token, bytes) = (delivery.token, delivery.message.size());
+        let settle = match self.group.router.route(&**self.group.bus.codec(), &delivery) {
+            Destination::Handle(route, event) => {
+                let done = &mut self.done;
+                let finish = &mut |finished| collect(done, finished);
+                return self.lanes.push(cx, route, Item { delivery, event }, finish);
+            }
+            Destination::Skip => {
+                self.group.counters.skipped();
+                Settle::Ack
+            }
+            Destination::DeadLetter(reason, error) => {
+                let failure = self.group.failure(reason, error);
+                self.group.dead_letter(delivery, failure)
+            }
+        };
+        self.done.push(Decided { settlement: Settlement { token, settle }, bytes });
+    }
+
+    /// Goes on with what runs.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        let done = &mut self.done;
+        self.lanes.poll(cx, &mut |finished| collect(done, finished));
+    }
+
+    /// What was decided since it was last asked for.
+    pub(super) fn take_done(&mut self) -> Vec<Decided> {
+        std::mem::take(&mut self.done)
+    }
+
+    pub(crate) fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    /// Whether nothing runs and nothing waits in a lane.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lanes.is_idle()
+    }
+
+    /// Drops what has not been started: of `epoch`, or all of it.
+    pub(crate) fn drop_queued(&mut self, epoch: Option<Epoch>, dropped: &mut impl FnMut(&Delivery)) {
+        self.lanes.drop_queued(|delivery| epoch.is_none_or(|epoch| delivery.epoch == epoch), dropped);
+    }
+
+    /// Drops everything of `epoch`, running or not.
+    pub(crate) fn abort(&mut self, epoch: Epoch) {
+        self.drop_queued(Some(epoch), &mut |_| {});
+        self.lanes.abort(epoch);
+    }
+}
+
+fn collect(done: &mut Vec<Decided>, finished: Finished) {
+    done.push(finished.first);
+    done.extend(finished.rest);
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").field("group", &self.group.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! A group of handlers: everything that does not change while it runs.
+
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Counters, Router};
+use crate::dead_letter::{DeadLetter, Failure, Reason};
+use crate::handler::States;
+use crate::processed::ProcessedEvents;
+use crate::publish::Bus;
+use crate::transport::{Delivery, Settle};
+
+/// Is told of every dead letter.
+pub(crate) type DeadLetterHook = Arc<dyn Fn(&DeadLetter) + Send + Sync>;
+
+/// How much a group takes on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// So many lanes run at once.
+    pub concurrency: usize,
+    /// At most so many events are fetched and not settled.
+    pub events: usize,
+    /// Fetching stops when the events that are not settled take so many bytes.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 16 lanes, 1,024 events, 16 MiB.
+    fn default() -> Self {
+        Limits { concurrency: 16, events: 1024, bytes: 16 << 20 }
+    }
+}
+
+/// A group of handlers on one bus.
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) bus: Bus,
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) states: Arc<States>,
+    pub(crate) processed: Arc<dyn ProcessedEvents>,
+    pub(crate) on_dead_letter: Vec<DeadLetterHook>,
+    pub(crate) counters: Counters,
+    /// One lane a partition, not one a key: what batch handlers need to get events that follow on each other.
+    pub(crate) lane_per_partition: bool,
+    pub(crate) keys_in_work: KeysInWork,
+    pub(crate) running: AtomicBool,
+}
+
+impl Group {
+    /// Gives `delivery` up.
+    pub(crate) fn dead_letter(&self, delivery: Delivery, failure: Failure) -> Settle {
+        tracing::warn!(
+            group = self.name,
+            topic = %delivery.message.topic,
+            reason = failure.reason.as_str(),
+            handler = failure.handler,
+            attempts = failure.attempts,
+            error = failure.error,
+            "a delivery becomes a dead letter",
+        );
+        let dead_letter = DeadLetter { delivery, failure };
+        Settle::DeadLetter(Box::new(dead_letter))
+    }
+
+    /// Counts and reports dead letters that are stored.
+    pub(crate) fn dead_letter_stored(&self, dead_letter: &DeadLetter) {
+        self.counters.dead_lettered(dead_letter.failure.reason);
+        for hook in &self.on_dead_letter {
+            hook(dead_letter);
+        }
+    }
+
+    /// A failure of this group, now.
+    pub(crate) fn failure(&self, reason: Reason, error: impl Into<String>) -> Failure {
+        Failure::new(reason, &self.name, self.bus.env().now(), error)
+    }
+}
+
+/// The idempotency keys that are being worked on in this process, so that two lanes never handle one at once.
+#[derive(Debug, Default)]
+pub(crate) struct KeysInWork(Mutex<HashSet<String>>);
+
+/// A key that nobody else works on while this is held.
+pub(crate) struct KeyGuard<'a> {
+    keys: &'a KeysInWork,
+    key: String,
+}
+
+impl KeysInWork {
+    /// Waits until nobody works on `key`.
+    pub(crate) async fn enter(&self, key: &str, env: &crate::Env) -> KeyGuard<'_> {
+        while !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned()) {
+            env.sleep(Duration::from_millis(10)).await;
+        }
+        KeyGuard { keys: self, key: key.to_owned() }
+    }
+}
+
+impl KeyGuard<'_> {
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl Drop for KeyGuard<'_> {
+    fn drop(&mut self) {
+        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

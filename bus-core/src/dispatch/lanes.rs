@@ -1,0 +1,203 @@
+//! Lanes: the events of one key wait for each other, and those of different keys do not.
+//!
+//! A lane is made when an event of its key arrives and dropped when the last one is done. At most `concurrency` lanes
+//! run at once; those that have more to do queue up behind the others.
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use rapidhash::RapidHashMap;
+use rapidhash::fast::RapidHasher;
+
+use super::process::{Finished, Item, process};
+use super::{Group, Route};
+use crate::transport::{Delivery, Epoch};
+
+/// Names a lane. Two keys of one hash share a lane, which costs them time and never order.
+type LaneId = u64;
+
+struct Queued {
+    route: Arc<Route>,
+    item: Item,
+}
+
+struct Running {
+    lane: LaneId,
+    epoch: Epoch,
+    work: BoxFuture<'static, Finished>,
+}
+
+impl Future for Running {
+    type Output = (LaneId, Finished);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let lane = self.lane;
+        self.work.as_mut().poll(cx).map(|finished| (lane, finished))
+    }
+}
+
+/// The lanes of one group.
+pub(super) struct Lanes {
+    group: Arc<Group>,
+    /// The lanes that run or wait to run, each with what waits in it.
+    queues: RapidHashMap<LaneId, VecDeque<Queued>>,
+    waiting: VecDeque<LaneId>,
+    running: FuturesUnordered<Running>,
+    unkeyed: u64,
+}
+
+impl Lanes {
+    pub(super) fn new(group: Arc<Group>) -> Self {
+        Lanes {
+            group,
+            queues: RapidHashMap::default(),
+            waiting: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            unkeyed: 0,
+        }
+    }
+
+    /// Puts an item into its lane, and runs it where the lane and a place are free.
+    pub(super) fn push(
+        &mut self,
+        cx: &mut Context<'_>,
+        route: Arc<Route>,
+        item: Item,
+        done: &mut impl FnMut(Finished),
+    ) {
+        let lane = self.lane_of(&item.delivery);
+        if let Some(queue) = self.queues.get_mut(&lane) {
+            queue.push_back(Queued { route, item });
+        } else if self.running.len() < self.group.limits.concurrency && route.batch.is_none() {
+            // Most handlers that do no I/O are done at the first poll: they need no lane at all.
+            let mut running = self.start(lane, route, item, Vec::new());
+            match Pin::new(&mut running).poll(cx) {
+                Poll::Ready((_, finished)) => done(finished),
+                Poll::Pending => {
+                    self.queues.insert(lane, VecDeque::new());
+                    self.running.push(running);
+                }
+            }
+        } else {
+            self.queues.insert(lane, VecDeque::from([Queued { route, item }]));
+            self.waiting.push_back(lane);
+        }
+    }
+
+    /// Goes on with what runs and what waits.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, done: &mut impl FnMut(Finished)) {
+        loop {
+            self.fill();
+            match self.running.poll_next_unpin(cx) {
+                Poll::Ready(Some((lane, finished))) => {
+                    done(finished);
+                    self.leave(lane);
+                }
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Whether nothing runs and nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Drops what waits and has not been started, where `unwanted` says so; answers how many that were by epoch and size.
+    pub(super) fn drop_queued(
+        &mut self,
+        unwanted: impl Fn(&Delivery) -> bool,
+        dropped: &mut impl FnMut(&Delivery),
+    ) {
+        for queue in self.queues.values_mut() {
+            queue.retain(|queued| {
+                let drop = unwanted(&queued.item.delivery);
+                if drop {
+                    dropped(&queued.item.delivery);
+                }
+                !drop
+            });
+        }
+        let queues = &mut self.queues;
+        self.waiting.retain(|lane| match queues.get(lane) {
+            Some(queue) if queue.is_empty() => {
+                queues.remove(lane);
+                false
+            }
+            _ => true,
+        });
+    }
+
+    /// Drops what runs under `epoch`, wherever it is.
+    pub(super) fn abort(&mut self, epoch: Epoch) {
+        for running in std::mem::take(&mut self.running) {
+            if running.epoch == epoch {
+                self.leave(running.lane);
+            } else {
+                self.running.push(running);
+            }
+        }
+    }
+
+    fn start(&self, lane: LaneId, route: Arc<Route>, first: Item, rest: Vec<Item>) -> Running {
+        let epoch = first.delivery.epoch;
+        Running { lane, epoch, work: Box::pin(process(Arc::clone(&self.group), route, first, rest)) }
+    }
+
+    fn fill(&mut self) {
+        while self.running.len() < self.group.limits.concurrency {
+            let Some(lane) = self.waiting.pop_front() else { return };
+            let Some(Queued { route, item }) = self.queues.get_mut(&lane).and_then(VecDeque::pop_front)
+            else {
+                continue;
+            };
+            let rest = self.more_of_the_batch(lane, &route, &item);
+            let running = self.start(lane, route, item, rest);
+            self.running.push(running);
+        }
+    }
+
+    /// What follows in the lane for the same batch handler, up to the batch's size.
+    fn more_of_the_batch(&mut self, lane: LaneId, route: &Arc<Route>, first: &Item) -> Vec<Item> {
+        let (Some(size), Some(queue)) = (route.batch, self.queues.get_mut(&lane)) else { return Vec::new() };
+        let mut rest = Vec::new();
+        while rest.len() + 1 < size
+            && let Some(next) = queue.pop_front_if(|next| {
+                Arc::ptr_eq(&next.route, route) && next.item.delivery.epoch == first.delivery.epoch
+            })
+        {
+            rest.push(next.item);
+        }
+        rest
+    }
+
+    /// A run of `lane` is over: it queues up again, or is dropped.
+    fn leave(&mut self, lane: LaneId) {
+        if self.queues.get(&lane).is_some_and(|queue| !queue.is_empty()) {
+            self.waiting.push_back(lane);
+        } else {
+            self.queues.remove(&lane);
+        }
+    }
+
+    fn lane_of(&mut self, delivery: &Delivery) -> LaneId {
+        let mut hasher = RapidHasher::default();
+        (&*delivery.message.topic, delivery.partition).hash(&mut hasher);
+        if !self.group.lane_per_partition {
+            match &delivery.message.key {
+                Some(key) => key.hash(&mut hasher),
+                None => {
+                    self.unkeyed += 1;
+                    self.unkeyed.hash(&mut hasher);
+                }
+            }
+        }
+        hasher.finish()
+    }
+}

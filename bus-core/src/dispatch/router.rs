@@ -1,0 +1,212 @@
+//! Which handler of a group an event goes to.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rapidhash::RapidHashMap;
+
+use crate::codec::Codec;
+use crate::dead_letter::Reason;
+use crate::event::EventType;
+use crate::handler::{Accepts, Handler, HandlerEntry, Idempotency};
+use crate::middleware::{Breaker, Middleware, RetryPolicy};
+use crate::transport::{Delivery, Interest};
+use crate::{Error, RawEvent, error_chain};
+
+/// A handler with everything around it.
+pub(crate) struct Route {
+    pub(crate) name: String,
+    /// Group and handler: what ids of outputs are derived from.
+    pub(crate) origin: String,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) layers: Vec<Arc<dyn Middleware>>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) timeout: Duration,
+    pub(crate) breaker: Option<Breaker>,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) batch: Option<usize>,
+    pub(crate) accepts: Accepts,
+}
+
+/// The handlers of one group, by event type and major version.
+#[derive(Default)]
+pub struct Router {
+    by_name: RapidHashMap<&'static str, Vec<Entry>>,
+    everything: Option<Arc<Route>>,
+    strict: bool,
+}
+
+struct Entry {
+    event_type: &'static EventType,
+    route: Arc<Route>,
+}
+
+/// Two handlers of one group want the same event.
+#[derive(Debug)]
+pub(crate) struct RouteConflict {
+    pub(crate) event_type: &'static EventType,
+    pub(crate) first: String,
+    pub(crate) second: String,
+}
+
+/// Where a delivery goes.
+pub(crate) enum Destination {
+    Handle(Arc<Route>, RawEvent),
+    /// Nobody in the group wants it.
+    Skip,
+    DeadLetter(Reason, String),
+}
+
+impl Router {
+    /// A router that dead-letters, where it is `strict`, what nobody handles.
+    pub(crate) fn new(strict: bool) -> Self {
+        Router { strict, ..Router::default() }
+    }
+
+    /// Adds a handler.
+    pub(crate) fn add(&mut self, route: Arc<Route>) -> Result<(), RouteConflict> {
+        let Accepts::Types(types) = &route.accepts else {
+            self.everything = Some(route);
+            return Ok(());
+        };
+        for &event_type in types {
+            let entries = self.by_name.entry(event_type.name()).or_default();
+            let major = event_type.version().major;
+            match entries.iter().find(|entry| entry.event_type.version().major == major) {
+                Some(entry) if Arc::ptr_eq(&entry.route, &route) => {}
+                Some(entry) => {
+                    let (first, second) = (entry.route.name.clone(), route.name.clone());
+                    return Err(RouteConflict { event_type, first, second });
+                }
+                None => entries.push(Entry { event_type, route: Arc::clone(&route) }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The distinct handlers.
+    pub(crate) fn routes(&self) -> Vec<&Arc<Route>> {
+        let mut routes: Vec<&Arc<Route>> =
+            self.by_name.values().flatten().map(|entry| &entry.route).chain(&self.everything).collect();
+        routes.sort_by_key(|route| &route.name);
+        routes.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        routes
+    }
+
+    /// Topics and event types of all handlers.
+    pub(crate) fn interests(&self, all_topics: &[String]) -> Vec<Interest> {
+        if self.everything.is_some() {
+            let everything =
+                |topic: &String| Interest { topic: topic.clone(), aggregate: None, event_types: Vec::new() };
+            return all_topics.iter().map(everything).collect();
+        }
+        let mut types: Vec<&EventType> =
+            self.by_name.values().flatten().map(|entry| entry.event_type).collect();
+        types.sort_by_key(|event_type| (event_type.topic(), event_type.name()));
+        let mut interests: Vec<Interest> = Vec::new();
+        for event_type in types {
+            if interests.last().is_none_or(|last| last.topic != event_type.topic()) {
+                interests.push(Interest {
+                    topic: event_type.topic().to_owned(),
+                    aggregate: Some(event_type.aggregate().to_owned()),
+                    event_types: Vec::new(),
+                });
+            }
+            let interest = interests.last_mut().expect("one was pushed");
+            interest.aggregate =
+                interest.aggregate.take().filter(|aggregate| aggregate == event_type.aggregate());
+            if interest.event_types.last().is_none_or(|last| last != event_type.name()) {
+                interest.event_types.push(event_type.name().to_owned());
+            }
+        }
+        interests
+    }
+
+    /// Decodes the envelope of `delivery` and finds its handler.
+    pub(crate) fn route(&self, codec: &dyn Codec, delivery: &Delivery) -> Destination {
+        let message = &delivery.message;
+        let peeked = codec.peek_event_type(message);
+        let expected = match peeked.map(|name| self.by_name.get(name)) {
+            Some(None) if self.everything.is_none() => return self.unhandled(peeked.unwrap_or_default()),
+            Some(Some(entries)) => entries.first().map(|entry| entry.event_type),
+            _ => None,
+        };
+        let event = match codec.decode(message, expected) {
+            Ok(decoded) => RawEvent::new(decoded, Arc::clone(message)),
+            Err(error) => return Destination::DeadLetter(Reason::Undecodable, error_chain(&error)),
+        };
+        if let Some(route) = &self.everything {
+            return Destination::Handle(Arc::clone(route), event);
+        }
+        let head = event.head();
+        let Some(entries) = self.by_name.get(&*head.event_type) else {
+            return self.unhandled(&head.event_type);
+        };
+        match entries.iter().find(|entry| entry.event_type.version().major == head.version.major) {
+            Some(entry) => Destination::Handle(Arc::clone(&entry.route), event),
+            None => {
+                let known: Vec<_> =
+                    entries.iter().map(|entry| entry.event_type.version().major.to_string()).collect();
+                let error = format!(
+                    "`{}` comes in major version {}, and the handlers here read {}; \
+                     add an upcaster, or deploy the reader before the writer",
+                    head.event_type,
+                    head.version.major,
+                    known.join(", "),
+                );
+                Destination::DeadLetter(Reason::UnknownVersion, error)
+            }
+        }
+    }
+
+    fn unhandled(&self, event_type: &str) -> Destination {
+        if !self.strict {
+            return Destination::Skip;
+        }
+        let error = format!("no handler of the group takes `{event_type}`, and the group is strict");
+        Destination::DeadLetter(Reason::Unhandled, error)
+    }
+}
+
+impl Route {
+    /// The handler of `entry` in `group`, inside `layers`, with the application's defaults.
+    pub(crate) fn new(
+        entry: HandlerEntry,
+        group: &str,
+        layers: &[Arc<dyn Middleware>],
+        default_retry: RetryPolicy,
+        default_timeout: Duration,
+    ) -> Self {
+        let HandlerEntry { spec, accepts, is_batch, handler, requirements: _ } = entry;
+        Route {
+            origin: format!("{group}/{}", spec.name),
+            name: spec.name,
+            handler,
+            layers: layers.iter().cloned().chain(spec.layers).collect(),
+            retry: spec.retry.unwrap_or(default_retry),
+            timeout: spec.timeout.unwrap_or(default_timeout),
+            breaker: spec.breaker.map(Breaker::new),
+            idempotency: spec.idempotency,
+            batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
+            accepts,
+        }
+    }
+}
+
+impl From<RouteConflict> for Error {
+    fn from(conflict: RouteConflict) -> Self {
+        let RouteConflict { event_type, first, second } = conflict;
+        Error::config(format!(
+            "two handlers of one group take `{event_type}`: `{first}` and `{second}`; \
+             give one of them another group, or take the event in one place",
+        ))
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handlers = self.routes().into_iter().map(|route| &route.name);
+        f.debug_list().entries(handlers).finish()
+    }
+}

@@ -1,0 +1,327 @@
+//! A group's life on one bus: fetch within the budget, dispatch, settle, hand over, drain.
+//!
+//! One task, polled by hand, so that nothing is lost between its branches: each turn first settles and goes on with
+//! what runs, then fetches.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use super::in_flight::InFlight;
+use super::process::Decided;
+use super::{Dispatcher, Group};
+use crate::dead_letter::DeadLetter;
+use crate::middleware::RetryPolicy;
+use crate::transport::{Demand, Epoch, Settle, Settlement, Settler, Source, SourceEvent, Subscribed, Token};
+use crate::{Env, Error, error_chain};
+
+/// So many deliveries are taken before other tasks get a turn.
+const TURN: usize = 256;
+
+/// Runs one group until it is told to stop, or its source ends.
+pub(crate) struct SubscriptionLoop {
+    group: Arc<Group>,
+    dispatcher: Dispatcher,
+    source: Box<dyn Source>,
+    settler: Arc<dyn Settler>,
+    in_flight: InFlight,
+    background: FuturesUnordered<BoxFuture<'static, Event>>,
+    revoking: Vec<Epoch>,
+    stop: BoxFuture<'static, ()>,
+    phase: Phase,
+    source_ended: bool,
+    drain_within: Duration,
+    failure: Option<Error>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Nothing more is fetched; what runs may finish.
+    Draining,
+    /// The drain limit has passed.
+    Over,
+}
+
+/// What happened beside the handlers and the source.
+enum Event {
+    /// Deliveries of so many bytes.
+    Settled(Vec<(Token, usize)>),
+    Released,
+    RevokeLimit(Epoch),
+    DrainLimit,
+    KeepAlive,
+    KeptAlive,
+}
+
+impl SubscriptionLoop {
+    /// The loop of `group` over `subscribed`; it stops fetching when `stop` is done.
+    pub(crate) fn new(
+        group: Arc<Group>,
+        subscribed: Subscribed,
+        drain_within: Duration,
+        stop: BoxFuture<'static, ()>,
+    ) -> Self {
+        let settle_within = group.bus.capabilities().settle_within;
+        let this = SubscriptionLoop {
+            dispatcher: Dispatcher::new(Arc::clone(&group)),
+            source: subscribed.source,
+            settler: subscribed.settler,
+            in_flight: InFlight::new(group.limits, settle_within.is_some()),
+            background: FuturesUnordered::new(),
+            revoking: Vec::new(),
+            stop,
+            phase: Phase::Running,
+            source_ended: false,
+            drain_within,
+            failure: None,
+            group,
+        };
+        this.arm_keep_alive();
+        this
+    }
+
+    /// Runs to the end and leaves the group. What is unsettled then is delivered again.
+    ///
+    /// # Errors
+    ///
+    /// The error that ended the source.
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
+        self.group.running.store(true, Ordering::Relaxed);
+        poll_fn(|cx| self.poll(cx)).await;
+        self.group.running.store(false, Ordering::Relaxed);
+        if let Err(error) = self.settler.leave(self.drain_within).await {
+            tracing::warn!(group = self.group.name, error = error_chain(&error), "leaving the group failed");
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.phase == Phase::Running && self.stop.as_mut().poll(cx).is_ready() {
+            self.drain();
+        }
+        let mut taken = 0;
+        loop {
+            self.dispatcher.poll(cx);
+            self.settle_done(cx);
+            self.poll_background(cx);
+            if self.phase == Phase::Over || (self.phase == Phase::Draining && self.is_quiet()) {
+                return Poll::Ready(());
+            }
+            if self.source_ended {
+                return Poll::Pending;
+            }
+            if taken >= TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let demand = if self.phase == Phase::Running { self.in_flight.demand() } else { Demand::NOTHING };
+            taken += match ready!(self.source.poll_next(cx, demand)) {
+                Ok(event) => self.on_source(cx, event),
+                Err(error) => self.on_source_error(error),
+            };
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.dispatcher.is_idle() && !self.dispatcher.has_done() && self.in_flight.events() == 0
+    }
+
+    fn on_source(&mut self, cx: &mut Context<'_>, event: SourceEvent) -> usize {
+        match event {
+            SourceEvent::Deliveries(deliveries) => {
+                let number = deliveries.len();
+                for delivery in deliveries {
+                    self.in_flight.add(&delivery);
+                    self.dispatcher.push(cx, delivery);
+                }
+                number
+            }
+            SourceEvent::Revoking { epoch, limit } => {
+                self.drop_queued(Some(epoch));
+                self.revoking.push(epoch);
+                self.after(limit, Event::RevokeLimit(epoch));
+                self.release_if_done(epoch);
+                1
+            }
+            SourceEvent::Lost { epoch } => {
+                self.dispatcher.abort(epoch);
+                self.forget(epoch);
+                1
+            }
+            SourceEvent::Closed => {
+                self.source_ended = true;
+                self.drain();
+                1
+            }
+        }
+    }
+
+    fn on_source_error(&mut self, error: Error) -> usize {
+        let text = error_chain(&error);
+        if error.is_retryable() {
+            tracing::warn!(group = self.group.name, error = text, "receiving was interrupted and goes on");
+            return 1;
+        }
+        tracing::error!(group = self.group.name, error = text, "receiving has failed; the group stops");
+        self.failure = Some(error);
+        self.source_ended = true;
+        self.drain();
+        1
+    }
+
+    /// Stops fetching: what waits is left to the next member, what runs may finish.
+    fn drain(&mut self) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Draining;
+            self.drop_queued(None);
+            self.after(self.drain_within, Event::DrainLimit);
+        }
+    }
+
+    fn drop_queued(&mut self, epoch: Option<Epoch>) {
+        let in_flight = &mut self.in_flight;
+        self.dispatcher.drop_queued(epoch, &mut |delivery| {
+            in_flight.remove(delivery.token, delivery.message.size());
+        });
+    }
+
+    fn forget(&mut self, epoch: Epoch) {
+        self.in_flight.forget(epoch);
+        self.revoking.retain(|revoked| *revoked != epoch);
+    }
+
+    /// Hands everything that was decided to the settler.
+    fn settle_done(&mut self, cx: &mut Context<'_>) {
+        if !self.dispatcher.has_done() {
+            return;
+        }
+        let settling =
+            settle(Arc::clone(&self.group), Arc::clone(&self.settler), self.dispatcher.take_done());
+        let mut settling: BoxFuture<'static, Event> = Box::pin(settling);
+        match settling.as_mut().poll(cx) {
+            Poll::Ready(event) => self.on_background(event),
+            Poll::Pending => self.background.push(settling),
+        }
+    }
+
+    fn poll_background(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(event)) = self.background.poll_next_unpin(cx) {
+            self.on_background(event);
+        }
+    }
+
+    fn on_background(&mut self, event: Event) {
+        match event {
+            Event::Settled(tokens) => {
+                for (token, bytes) in tokens {
+                    self.in_flight.remove(token, bytes);
+                }
+                self.group.counters.in_flight(self.in_flight.events());
+                for epoch in self.revoking.clone() {
+                    self.release_if_done(epoch);
+                }
+            }
+            Event::RevokeLimit(epoch) => {
+                if self.revoking.contains(&epoch) {
+                    self.dispatcher.abort(epoch);
+                    self.in_flight.forget(epoch);
+                    self.release_if_done(epoch);
+                }
+            }
+            Event::DrainLimit => self.phase = Phase::Over,
+            Event::KeepAlive => {
+                let (settler, tokens) = (Arc::clone(&self.settler), self.in_flight.tokens());
+                if !tokens.is_empty() {
+                    self.background.push(Box::pin(keep_alive(self.group.name.clone(), settler, tokens)));
+                }
+                self.arm_keep_alive();
+            }
+            Event::Released | Event::KeptAlive => {}
+        }
+    }
+
+    fn release_if_done(&mut self, epoch: Epoch) {
+        if self.in_flight.has(epoch) {
+            return;
+        }
+        self.forget(epoch);
+        let settler = Arc::clone(&self.settler);
+        self.background.push(Box::pin(async move {
+            settler.release(epoch).await;
+            Event::Released
+        }));
+    }
+
+    fn arm_keep_alive(&self) {
+        if let Some(limit) = self.group.bus.capabilities().settle_within {
+            self.after(limit / 3, Event::KeepAlive);
+        }
+    }
+
+    fn after(&self, delay: Duration, event: Event) {
+        let env: Env = self.group.bus.env().clone();
+        self.background.push(Box::pin(async move {
+            env.sleep(delay).await;
+            event
+        }));
+    }
+}
+
+/// Settles `batch`; what fails and can be retried is retried until it succeeds or the group is left.
+async fn settle(group: Arc<Group>, settler: Arc<dyn Settler>, decided: Vec<Decided>) -> Event {
+    let tokens = decided.iter().map(|decided| (decided.settlement.token, decided.bytes)).collect();
+    let mut batch: Vec<Settlement> = decided.into_iter().map(|decided| decided.settlement).collect();
+    let mut failed = 0;
+    loop {
+        let dead: Vec<(Token, Box<DeadLetter>)> = batch.iter().filter_map(dead_letter_of).collect();
+        let failures = match settler.settle(batch).await {
+            Ok(()) => Vec::new(),
+            Err(error) => error.failed,
+        };
+        let unsettled = |token| failures.iter().any(|(settlement, _)| settlement.token == token);
+        for (_, dead_letter) in dead.iter().filter(|(token, _)| !unsettled(*token)) {
+            group.dead_letter_stored(dead_letter);
+        }
+        let Some((_, error)) = failures.first() else { return Event::Settled(tokens) };
+        failed += 1;
+        let error = error_chain(error);
+        tracing::warn!(
+            group = group.name,
+            error,
+            deliveries = failures.len(),
+            "settling failed and is tried again"
+        );
+        batch =
+            failures.into_iter().filter(|(_, error)| error.is_retryable()).map(|(batch, _)| batch).collect();
+        if batch.is_empty() {
+            return Event::Settled(tokens);
+        }
+        let env = group.bus.env();
+        env.sleep(RetryPolicy::default().delay(env, failed)).await;
+    }
+}
+
+fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
+    match &settlement.settle {
+        Settle::DeadLetter(dead_letter) => Some((settlement.token, dead_letter.clone())),
+        Settle::Ack | Settle::Retry { .. } => None,
+    }
+}
+
+async fn keep_alive(group: String, settler: Arc<dyn Settler>, tokens: Vec<Token>) -> Event {
+    if let Err(error) = settler.keep_alive(&tokens).await {
+        tracing::warn!(
+            group,
+            error = error_chain(&error),
+            "keeping deliveries alive failed; they may come again"
+        );
+    }
+    Event::KeptAlive
+}

@@ -1,0 +1,141 @@
+//! The native JSON envelope: what is written is read again, and nothing on the wire makes the reader panic.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jitney_core::codec::{Codec, Decoded, JsonPayload, NativeJson, PayloadBytes};
+use jitney_core::event::Version;
+use jitney_core::message::{Message, Topic};
+use jitney_core::metadata::TraceContext;
+use jitney_core::{Head, Id, Metadata};
+use proptest::collection::btree_map;
+use proptest::option::of;
+use proptest::prelude::*;
+
+fn message(body: impl Into<Bytes>) -> Message {
+    let topic = Topic::Static("Order-events");
+    Message { topic, key: None, headers: Vec::new(), time: Timestamp::UNIX_EPOCH, body: body.into() }
+}
+
+fn decode(body: impl Into<Bytes>) -> Result<(Head, Bytes), jitney_core::Error> {
+    let message = message(body);
+    let Decoded { head, payload } = NativeJson.decode(&message, None)?;
+    let payload = match payload {
+        PayloadBytes::InBody(range) => message.body.slice(range),
+        PayloadBytes::Own(bytes) => bytes,
+    };
+    Ok((head, payload))
+}
+
+fn encode(head: &Head, payload: &Bytes) -> Bytes {
+    NativeJson.encode("Order-events", head, &JsonPayload(payload.clone())).unwrap().body
+}
+
+/// An envelope as the TypeScript services of the article write it.
+const ARTICLES: &str = r#"{"eventId":"0b8a7c1e-3c55-4a0e-9f43-0e6f4a3c9d11","eventType":"OrderCreated","aggregateId":"order-42",
+    "aggregateType":"Order","timestamp":"2026-01-02T03:04:05.678Z","version":1,
+    "payload":{"customerId":"c-7","items":[{"sku":"a","quantity":2}]},
+    "metadata":{"userId":"u-1","correlationId":"c-1","causationId":"k-1"}}"#;
+
+#[test]
+fn reads_the_envelope_of_a_typescript_service() {
+    let (head, payload) = decode(ARTICLES).unwrap();
+    assert_eq!(head.event_id.to_string(), "0b8a7c1e-3c55-4a0e-9f43-0e6f4a3c9d11");
+    assert_eq!(
+        (&*head.event_type, &*head.aggregate_type, &*head.aggregate_id),
+        ("OrderCreated", "Order", "order-42")
+    );
+    assert_eq!(head.time.to_string(), "2026-01-02T03:04:05.678Z");
+    assert_eq!(head.version, Version::new(1, 0));
+    assert_eq!(head.metadata.user_id.as_deref(), Some("u-1"));
+    assert_eq!(head.correlation_id(), &Id::from("c-1"));
+    assert_eq!(head.metadata.causation_id, Some(Id::from("k-1")));
+    assert_eq!(payload, r#"{"customerId":"c-7","items":[{"sku":"a","quantity":2}]}"#);
+}
+
+#[test]
+fn keeps_fields_that_are_not_ours() {
+    let theirs = ARTICLES
+        .replacen('{', r#"{"tenant":{"id":7},"#, 1)
+        .replace(r#""userId""#, r#""retries":3,"region":"eu","userId""#);
+    let (head, payload) = decode(theirs).unwrap();
+    let (again, _) = decode(encode(&head, &payload)).unwrap();
+    assert_eq!(again.extensions.get("tenant"), Some(r#"{"id":7}"#));
+    assert_eq!(again.metadata.extensions.get("retries"), Some("3"));
+    assert_eq!(again.metadata.pairs.get("region").map(String::as_str), Some("eu"));
+}
+
+#[test]
+fn names_what_is_missing() {
+    for field in ["eventId", "eventType", "aggregateId", "aggregateType", "timestamp", "version", "payload"] {
+        let without = ARTICLES.replace(&format!("\"{field}\""), "\"other\"");
+        let error = jitney_core::error_chain(&decode(without).unwrap_err());
+        assert!(error.contains(&format!("missing field `{field}`")), "{error}");
+        assert!(error.starts_with("reading an envelope of "), "{error}");
+    }
+}
+
+#[test]
+fn refuses_a_time_without_a_zone() {
+    let error = decode(ARTICLES.replace("05.678Z", "05.678")).unwrap_err();
+    assert!(jitney_core::error_chain(&error).contains("no RFC 3339 time with a zone"), "{error:?}");
+}
+
+#[test]
+fn headers_carry_type_and_correlation() {
+    let (head, payload) = decode(ARTICLES).unwrap();
+    let headers = NativeJson.encode("t", &head, &JsonPayload(payload)).unwrap().headers;
+    let pairs: Vec<_> = headers.iter().map(|header| (&*header.name, &header.value[..])).collect();
+    assert_eq!(pairs, [("event-type", &b"OrderCreated"[..]), ("correlation-id", b"c-1")]);
+}
+
+fn any_metadata() -> impl Strategy<Value = Metadata> {
+    let trace = of((".{0,60}", of(".{0,30}")));
+    (of(".{0,20}"), of(".{0,40}"), of(".{0,40}"), trace, btree_map("[a-z]{1,8}", ".{0,12}", 0..4)).prop_map(
+        |(user, correlation, causation, trace, pairs)| {
+            let mut metadata = Metadata::default();
+            metadata.user_id = user;
+            metadata.correlation_id = correlation.as_deref().map(Id::from);
+            metadata.causation_id = causation.as_deref().map(Id::from);
+            metadata.trace = trace.map(|(parent, state)| TraceContext { parent, state });
+            metadata.pairs = pairs;
+            metadata
+        },
+    )
+}
+
+fn any_head() -> impl Strategy<Value = Head> {
+    let names = (".{0,40}", ".{0,30}", ".{0,30}", ".{0,30}");
+    (names, 0_i64..4_000_000_000_000, any::<u32>(), any::<u32>(), of(any::<u64>()), any_metadata()).prop_map(
+        |((id, event_type, aggregate_type, aggregate_id), millis, major, minor, sequence, metadata)| {
+            let time = Timestamp::from_millisecond(millis).unwrap();
+            let version = Version::new(major, minor);
+            let mut head = Head::new(Id::from(&*id), event_type, aggregate_type, aggregate_id, time, version);
+            head.sequence = sequence;
+            head.metadata = metadata;
+            head
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_envelope_is_read_as_it_was_written(head in any_head(), number in any::<i64>(), text in ".{0,40}") {
+        let payload = Bytes::from(serde_json::to_vec(&serde_json::json!({ "n": number, "t": text })).unwrap());
+        let (read, read_payload) = decode(encode(&head, &payload)).unwrap();
+        prop_assert_eq!(read, head);
+        prop_assert_eq!(read_payload, payload);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(body);
+    }
+
+    #[test]
+    fn no_damage_makes_the_reader_panic(place in 0..ARTICLES.len(), byte in any::<u8>(), cut in 0..ARTICLES.len()) {
+        let mut damaged = ARTICLES.as_bytes().to_vec();
+        damaged[place] = byte;
+        damaged.truncate(cut.max(place));
+        let _ = decode(damaged);
+    }
+}

@@ -1,0 +1,266 @@
+//! The impls of `DomainEvent` and `Keyed`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Generics, Path, parse_quote};
+
+use super::field_path::{FieldPath, number};
+use super::model::{Event, EventType, Upcaster};
+
+/// Everything that the derive adds.
+pub(crate) fn expand(event: &Event, private: &TokenStream) -> TokenStream {
+    let domain_event = domain_event(event, private);
+    let keyed = event.id.as_ref().map(|id| keyed(event, id, private));
+    quote! {
+        const _: () = {
+            #domain_event
+            #keyed
+        };
+    }
+}
+
+fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
+    let ident = &event.ident;
+    let generics = with_bounds(&event.generics, private);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let types = event
+        .types
+        .iter()
+        .map(|event_type| type_constant(event, event_type, event_type.version.major, private));
+    let (checks, checks_in_types) = match event.generics.params.is_empty() {
+        true => (chain_checks(event, private), None),
+        // A constant of its own cannot name type parameters.
+        false => (None, chain_checks(event, private)),
+    };
+    let event_type = event_type(event);
+    let decode = decode(event, private);
+    let serialize_payload = event.is_enum().then(|| serialize_payload(private));
+    let accepts = accepts(event, private);
+    quote! {
+        #checks
+
+        #[automatically_derived]
+        #[allow(deprecated, clippy::pedantic)]
+        impl #impl_generics #private::DomainEvent for #ident #ty_generics #where_clause {
+            const TYPES: &'static [#private::EventType] = { #checks_in_types &[#(#types),*] };
+
+            fn event_type(&self) -> &'static #private::EventType { #event_type }
+
+            fn decode(
+                payload: &#private::StoredPayload<'_>,
+            ) -> ::core::result::Result<Self, #private::DecodeError> { #decode }
+
+            #serialize_payload
+            #accepts
+        }
+    }
+}
+
+/// The type parameters of `generics`, with what an event needs as bounds on the whole type, so that they are
+/// exact. A type without parameters meets them or not; rustc says so at the supertraits.
+pub(super) fn with_bounds(generics: &Generics, private: &TokenStream) -> Generics {
+    let mut generics = generics.clone();
+    if !generics.params.is_empty() {
+        let bounds = parse_quote! {
+            Self: #private::Serialize + #private::DeserializeOwned
+                + ::core::marker::Send + ::core::marker::Sync + 'static
+        };
+        generics.make_where_clause().predicates.push(bounds);
+    }
+    generics
+}
+
+fn type_constant(event: &Event, event_type: &EventType, major: u32, private: &TokenStream) -> TokenStream {
+    let Event { aggregate, topic, .. } = event;
+    let EventType { name, version, .. } = event_type;
+    let minor = if major == version.major { version.minor } else { 0 };
+    let (major, minor) = (number(major), number(minor));
+    let source = event.source.as_ref().map(|source| quote!(.with_source(#source)));
+    quote!(#private::EventType::new(#name, #aggregate, #private::Version::new(#major, #minor), #topic) #source)
+}
+
+/// Assertions that each typed upcaster starts at the major version before.
+fn chain_checks(event: &Event, private: &TokenStream) -> Option<TokenStream> {
+    let checks = event.types.iter().filter_map(|event_type| {
+        let Some(Upcaster::Typed(old)) = &event_type.upcaster else { return None };
+        let name = match &event_type.variant {
+            Some(variant) => format!("{}::{}", event.ident.unraw(), variant.ident.unraw()),
+            None => event.ident.unraw().to_string(),
+        };
+        let (major, minor) = (event_type.version.major, event_type.version.minor);
+        let before = major - 1;
+        let message = format!(
+            "`{name}` {major}.{minor} upcasts from `{}`, which is not version {before}: write the upcaster from version {before}",
+            old.to_token_stream().to_string().replace(' ', "")
+        );
+        let before = number(before);
+        let types = quote_spanned!(old.span()=> <#old as #private::DomainEvent>::TYPES);
+        let assertion = quote_spanned!(old.span()=>
+            ::core::assert!(#private::any_of_major(#types, #before), #message)
+        );
+        Some(if event.generics.params.is_empty() { quote!(const _: () = #assertion;) } else { quote!(#assertion;) })
+    });
+    Some(checks.collect())
+}
+
+fn event_type(event: &Event) -> TokenStream {
+    if !event.is_enum() {
+        return quote!(&Self::TYPES[0]);
+    }
+    let arms = event.variants().enumerate().map(|(index, variant)| {
+        let ident = &variant.ident;
+        quote!(Self::#ident { .. } => &Self::TYPES[#index],)
+    });
+    quote!(match self { #(#arms)* })
+}
+
+fn decode(event: &Event, private: &TokenStream) -> TokenStream {
+    let arms = event.types.iter().map(|event_type| {
+        let name = &event_type.name;
+        let major = number(event_type.version.major);
+        let read = read(event_type, quote!(payload), private);
+        let upcast = json_arm(event_type, private);
+        quote!((#name, #major) => #read, #upcast)
+    });
+    let typed: Vec<_> = event.types.iter().filter_map(typed_upcaster).collect();
+    let old = match typed.split_last() {
+        None => quote!(_ => ::core::result::Result::Err(payload.unknown())),
+        Some((last, others)) => {
+            let last = upcast(last, private);
+            let others = others.iter().map(|old| {
+                let upcast = upcast(old, private);
+                quote!(_ if #private::reads::<#old>(payload) => #upcast,)
+            });
+            quote!(#(#others)* _ => #last)
+        }
+    };
+    quote! {
+        match (payload.event_type(), payload.version().major) {
+            #(#arms)*
+            #old,
+        }
+    }
+}
+
+fn typed_upcaster(event_type: &EventType) -> Option<&syn::Type> {
+    match &event_type.upcaster {
+        Some(Upcaster::Typed(old)) => Some(old),
+        _ => None,
+    }
+}
+
+fn upcast(old: &syn::Type, private: &TokenStream) -> TokenStream {
+    quote_spanned!(old.span()=> #private::upcast::<#old, Self>(payload))
+}
+
+fn read(event_type: &EventType, payload: TokenStream, private: &TokenStream) -> TokenStream {
+    match &event_type.variant {
+        None => quote!(#payload.read()),
+        Some(variant) => {
+            let name = &variant.serde_name;
+            quote!(#private::read_variant(#payload, #name))
+        }
+    }
+}
+
+/// The arm that reads the majors from which functions on JSON lead to the current one.
+fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream> {
+    let Some(Upcaster::Json { first, steps }) = &event_type.upcaster else { return None };
+    let name = &event_type.name;
+    let (major, minor) = (number(event_type.version.major), number(event_type.version.minor));
+    let (first, last) = (number(*first), number(event_type.version.major - 1));
+    let steps = steps.iter().map(step);
+    let read = read(event_type, quote!(&current), private);
+    Some(quote! {
+        (#name, #first..=#last) => {
+            let json = #private::upcast_json(payload, #first, &[#(#steps),*])?;
+            let version = #private::Version::new(#major, #minor);
+            let current = #private::StoredPayload::new(payload.event_type(), version, &json);
+            #read
+        }
+    })
+}
+
+fn step(function: &Path) -> TokenStream {
+    quote_spanned!(function.span()=> |value| ::core::result::Result::Ok(#function(value)?))
+}
+
+fn serialize_payload(private: &TokenStream) -> TokenStream {
+    quote! {
+        fn serialize_payload<__S: #private::Serializer>(
+            &self,
+            serializer: __S,
+        ) -> ::core::result::Result<__S::Ok, __S::Error> {
+            #private::Serialize::serialize(&#private::VariantPayload(self), serializer)
+        }
+    }
+}
+
+/// The current types, then the old ones; the trait's own method does where there are no old ones.
+fn accepts(event: &Event, private: &TokenStream) -> Option<TokenStream> {
+    let old = event.types.iter().filter_map(|event_type| match event_type.upcaster.as_ref()? {
+        Upcaster::Typed(old) => Some(quote!(types.extend(<#old as #private::DomainEvent>::accepts());)),
+        Upcaster::Json { first, .. } => {
+            let versions = (*first..event_type.version.major).rev();
+            let types = versions.map(|major| type_constant(event, event_type, major, private));
+            Some(quote!(types.extend(const { &[#(#types),*] });))
+        }
+    });
+    let old: Vec<_> = old.collect();
+    (!old.is_empty()).then(|| {
+        quote! {
+            fn accepts() -> ::std::vec::Vec<&'static #private::EventType> {
+                let mut types: ::std::vec::Vec<&'static #private::EventType> = Self::TYPES.iter().collect();
+                #(#old)*
+                types
+            }
+        }
+    })
+}
+
+fn keyed(event: &Event, id: &FieldPath, private: &TokenStream) -> TokenStream {
+    let ident = &event.ident;
+    let mut generics = event.generics.clone();
+    if !generics.params.is_empty() {
+        let where_clause = generics.make_where_clause();
+        where_clause.predicates.push(parse_quote!(Self: #private::DomainEvent));
+        if let (true, Some(ty)) = (id.is_direct(), &event.id_type) {
+            where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
+        }
+    }
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let id = text_of(event, id);
+    let key = event.key.as_ref().map(|key| {
+        let key = text_of(event, key);
+        quote! {
+            fn key(&self) -> ::core::option::Option<::std::string::String> {
+                ::core::option::Option::Some(#key)
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated, clippy::pedantic)]
+        impl #impl_generics #private::Keyed for #ident #ty_generics #where_clause {
+            fn aggregate_id(&self) -> ::std::string::String { #id }
+            #key
+        }
+    }
+}
+
+/// The text of the field at `path`, whichever variant it is in.
+fn text_of(event: &Event, path: &FieldPath) -> TokenStream {
+    let first = path.first();
+    if !event.is_enum() {
+        let first = quote_spanned!(first.span()=> self.#first);
+        return path.text_of(&first);
+    }
+    let text = path.text_of(&quote_spanned!(first.span()=> field));
+    let arms = event.variants().map(|variant| {
+        let ident = &variant.ident;
+        quote!(Self::#ident { #first: field, .. } => #text,)
+    });
+    quote!(match self { #(#arms)* })
+}

@@ -1,0 +1,31 @@
+//! `handlers![…]`: functions by their names, values by expressions.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Expr, Token};
+
+use crate::private;
+
+/// The macro, behind the compiler's own types.
+pub(crate) fn handlers(input: TokenStream) -> TokenStream {
+    let list = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(input) {
+        Ok(list) => list,
+        Err(error) => return error.into_compile_error(),
+    };
+    let private = private(None);
+    let with = list.iter().map(|item| match item {
+        Expr::Path(function) if function.qself.is_none() => {
+            let path = &function.path;
+            quote!(.with(#path {}))
+        }
+        // The parentheses only say that this is a value.
+        Expr::Paren(value) => {
+            let value = &value.expr;
+            quote!(.with(#value))
+        }
+        value => quote!(.with(#value)),
+    });
+    quote!(#private::HandlerSet::new() #(#with)*)
+}

@@ -1,0 +1,13 @@
+//! What the memory transport promises, by each broker's rules.
+#![allow(clippy::unwrap_used)]
+
+mod bounds;
+mod event_bridge;
+mod every_semantics;
+mod faults;
+mod kafka;
+mod model;
+mod rabbit_mq;
+mod rebalance;
+mod replay;
+mod support;

@@ -1,0 +1,12 @@
+//! What nearly every file of an application needs: `use jitney::prelude::*;`.
+//!
+//! The derives of `Serialize` and `Deserialize` are serde's own and refer to the crate `serde`, which an application
+//! lists among its dependencies.
+
+pub use crate::Connect;
+#[cfg(feature = "signal")]
+pub use crate::shutdown_signal;
+pub use jitney_core::handler::{Batch, Each, HandlerError, HandlerSet, Outcome, State};
+pub use jitney_core::{App, AppPart, Bus, DomainEvent, Envelope, Keyed, Metadata, Publisher, RawEvent};
+pub use jitney_derive::{DomainEvent, handler, handlers};
+pub use serde::{Deserialize, Serialize};
