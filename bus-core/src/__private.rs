@@ -6,10 +6,11 @@ pub use std::time::Duration;
 pub use serde::Serialize;
 pub use serde::de::DeserializeOwned;
 pub use serde::ser::Serializer;
+pub use serde_json::Value;
 
 pub use crate::event::{
-    DecodeError, DomainEvent, EventType, Keyed, StoredPayload, VariantPayload, Version, read_variant, upcast,
-    upcast_json,
+    DecodeError, DomainEvent, EventType, Keyed, StoredPayload, UpcastFrom, VariantPayload, Version,
+    read_variant, upcast_json,
 };
 pub use crate::handler::{
     BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers,
@@ -19,7 +20,35 @@ pub use crate::middleware::{BreakerPolicy, RetryPolicy};
 
 use futures_util::future::BoxFuture;
 
+use crate::event::DecodeErrorKind;
 use crate::handler::{Accepts, Handler, HandlerEntry, Outcome, Verdict};
+
+/// What serde must be able to do with an event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written and read",
+    label = "serde's traits are missing",
+    note = "derive them too: `#[derive(Serialize, Deserialize, DomainEvent)]`"
+)]
+pub trait Payload {
+    /// Evaluated where the trait is checked.
+    const CHECKED: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Payload for T {}
+
+/// The newer event that an older one, read from `payload`, is converted to.
+///
+/// # Errors
+///
+/// Those of reading the older one, and those of the conversion.
+pub fn converted<Old, New>(
+    payload: &StoredPayload<'_>,
+    old: Result<Old, DecodeError>,
+    convert: fn(Old) -> Result<New, Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<New, DecodeError> {
+    convert(old?).map_err(|error| payload.error(DecodeErrorKind::Upcast, error))
+}
 
 /// Whether one of `types` has the major version `major`. The types of an event whose derive failed are unknown.
 pub const fn any_of_major(types: &[EventType], major: u32) -> bool {

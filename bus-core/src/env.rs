@@ -19,6 +19,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -99,8 +100,25 @@ impl Env {
     /// # Errors
     ///
     /// [`Elapsed`] when the limit has passed; the future has then been dropped.
-    pub async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        tokio::time::timeout(limit, future).await.map_err(|_| Elapsed)
+    pub fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<F> {
+        tokio::time::timeout(limit, future).map(|result| result.map_err(|_| Elapsed))
+    }
+
+    /// Waits for `future` until `deadline`. Dropping this drops the future.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] when the deadline has passed; the future has then been dropped.
+    pub fn timeout_at<F: Future>(
+        &self,
+        deadline: Instant,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<F> {
+        tokio::time::timeout_at(deadline, future).map(|result| result.map_err(|_| Elapsed))
     }
 
     /// A random number.

@@ -27,7 +27,7 @@ mod variant;
 
 pub use decode::{DecodeError, DecodeErrorKind, StoredPayload};
 pub use event_type::{EventType, ParseVersionError, Version};
-pub use upcast::{JsonStep, upcast, upcast_json};
+pub use upcast::{JsonStep, UpcastFrom, upcast, upcast_json};
 pub use variant::{VariantPayload, read_variant};
 
 use serde::Serialize;

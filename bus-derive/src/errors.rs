@@ -12,6 +12,11 @@ impl Errors {
         self.push(syn::Error::new(span, message));
     }
 
+    /// Adds a mistake in all of `tokens`.
+    pub(crate) fn on(&mut self, tokens: &impl quote::ToTokens, message: impl std::fmt::Display) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
     /// Adds `error`.
     pub(crate) fn push(&mut self, error: syn::Error) {
         match &mut self.0 {

@@ -63,7 +63,7 @@ fn expand(arguments: Arguments, function: &ItemFn, mut errors: Errors) -> TokenS
             let ident = &function.sig.ident;
             let add = handler.add(&quote!(()), &quote!(#ident), None, &private);
             let item = item_of(function, &add, &private);
-            quote!(#function #item)
+            quote!(#[allow(clippy::unused_async)] #function #item)
         }
     }
 }
@@ -82,6 +82,7 @@ fn item_of(function: &ItemFn, add: &TokenStream, private: &TokenStream) -> Token
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
+            #[diagnostic::do_not_recommend]
             #[allow(clippy::all, clippy::pedantic)]
             impl #private::IntoHandlers for #ident {
                 fn into_handlers(self) -> #private::HandlerSet {

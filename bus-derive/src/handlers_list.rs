@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{Expr, Token};
 
-use crate::private;
+use crate::{private, spans};
 
 /// The macro, behind the compiler's own types.
 pub(crate) fn handlers(input: TokenStream) -> TokenStream {
@@ -21,11 +22,13 @@ pub(crate) fn handlers(input: TokenStream) -> TokenStream {
             quote!(.with(#path {}))
         }
         // The parentheses only say that this is a value.
-        Expr::Paren(value) => {
-            let value = &value.expr;
-            quote!(.with(#value))
-        }
-        value => quote!(.with(#value)),
+        Expr::Paren(value) => with(&value.expr, &private),
+        value => with(value, &private),
     });
     quote!(#private::HandlerSet::new() #(#with)*)
+}
+
+fn with(value: &Expr, private: &TokenStream) -> TokenStream {
+    let into_handlers = spans::at(value.span(), &quote!(#private::IntoHandlers::into_handlers));
+    quote!(.with(#into_handlers(#value)))
 }

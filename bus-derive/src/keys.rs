@@ -56,13 +56,23 @@ pub(crate) fn read_keys(
         let done = input
             .call(Ident::parse_any)
             .and_then(|key| read(key, input, errors))
-            .and_then(|()| if input.is_empty() { Ok(()) } else { input.parse::<Token![,]>().map(drop) });
+            .and_then(|()| if input.is_empty() { Ok(()) } else { comma(input) });
         if let Err(error) = done {
             errors.push(error);
             skip_to_next_key(input)?;
         }
     }
     Ok(())
+}
+
+fn comma(input: ParseStream<'_>) -> syn::Result<()> {
+    let missing = |error: syn::Error| syn::Error::new(error.span(), "a comma is missing before this");
+    input.parse::<Token![,]>().map(drop).map_err(missing)
+}
+
+/// Skips what is left of `input`, behind a mistake.
+pub(crate) fn skip_rest(input: ParseStream<'_>) {
+    while input.parse::<proc_macro2::TokenTree>().is_ok() {}
 }
 
 fn skip_to_next_key(input: ParseStream<'_>) -> syn::Result<()> {

@@ -7,6 +7,7 @@ mod handler;
 mod handlers_list;
 mod keys;
 mod serde_names;
+mod spans;
 mod test_attribute;
 
 use proc_macro::TokenStream;

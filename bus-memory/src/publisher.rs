@@ -34,7 +34,11 @@ impl Shared {
     /// Stores one message, waiting for room.
     pub(crate) async fn store(&self, connection: &Connection, message: Message) -> Published {
         match self.with(|locked| locked.offer(connection, message, Limit::OfBroker, None)) {
-            Offer::Done(published) => published,
+            Offer::Done(published) => {
+                // A publisher that never has to wait would otherwise keep the handlers of its thread from running.
+                tokio::task::coop::consume_budget().await;
+                published
+            }
             // Boxed: most messages find room, and need not carry the room for this.
             Offer::Full(message, ticket) => {
                 Box::pin(self.store_in_turn(connection, message, Limit::OfBroker, ticket)).await

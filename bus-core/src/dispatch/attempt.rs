@@ -20,17 +20,10 @@ pub(super) async fn attempt(
     number: u32,
 ) -> Result<Reply, HandlerError> {
     let env = group.bus.env();
-    let cx = Context {
-        events,
-        attempt: number,
-        states: &group.states,
-        bus: &group.bus,
-        handler: &route.name,
-        group: &group.name,
-    };
+    let cx = Context { events, attempt: number, group, route };
     let started = env.instant();
     let run = AssertUnwindSafe(Next::new(&route.layers, &*route.handler).run(cx)).catch_unwind();
-    let result = env.timeout(route.timeout, run).await;
+    let result = env.timeout_at(started + route.timeout, run).await;
     group.counters.attempt_took(env.instant() - started);
     match result {
         Ok(Ok(reply)) => Ok(reply),

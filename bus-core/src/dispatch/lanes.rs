@@ -2,18 +2,26 @@
 //!
 //! A lane is made when an event of its key arrives and dropped when the last one is done. At most `concurrency` lanes
 //! run at once; those that have more to do queue up behind the others.
+//!
+//! Lanes run inside the group's own task, which is the cheapest way for handlers that wait for I/O or do little. A
+//! handler that keeps the processor busy is noticed, and from then on runs in tasks of its own, on all processors.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use rapidhash::RapidHashMap;
 use rapidhash::fast::RapidHasher;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::process::{Finished, Item, process};
 use super::{Group, Route};
@@ -21,6 +29,12 @@ use crate::transport::{Delivery, Epoch};
 
 /// Names a lane. Two keys of one hash share a lane, which costs them time and never order.
 type LaneId = u64;
+
+/// A handler that takes longer than this without waiting for anything gets tasks of its own.
+const BUSY: Duration = Duration::from_micros(200);
+
+/// One event in so many is timed.
+const SAMPLE: u64 = 16;
 
 struct Queued {
     route: Arc<Route>,
@@ -42,6 +56,28 @@ impl Future for Running {
     }
 }
 
+/// A run in a task of its own, which ends with this.
+struct OwnTask(JoinHandle<Finished>);
+
+impl Future for OwnTask {
+    type Output = Finished;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finished> {
+        match self.0.poll_unpin(cx) {
+            Poll::Ready(Ok(finished)) => Poll::Ready(finished),
+            Poll::Ready(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+            // The runtime is going down, and the group's task with it.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for OwnTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// The lanes of one group.
 pub(super) struct Lanes {
     group: Arc<Group>,
@@ -50,6 +86,7 @@ pub(super) struct Lanes {
     waiting: VecDeque<LaneId>,
     running: FuturesUnordered<Running>,
     unkeyed: u64,
+    pushed: u64,
 }
 
 impl Lanes {
@@ -60,6 +97,7 @@ impl Lanes {
             waiting: VecDeque::new(),
             running: FuturesUnordered::new(),
             unkeyed: 0,
+            pushed: 0,
         }
     }
 
@@ -76,9 +114,15 @@ impl Lanes {
             queue.push_back(Queued { route, item });
         } else if self.running.len() < self.group.limits.concurrency && route.batch.is_none() {
             // Most handlers that do no I/O are done at the first poll: they need no lane at all.
+            let timed = self.timed(&route);
             let mut running = self.start(lane, route, item, Vec::new());
             match Pin::new(&mut running).poll(cx) {
-                Poll::Ready((_, finished)) => done(finished),
+                Poll::Ready((_, finished)) => {
+                    if let Some((route, since)) = timed {
+                        route.busy.store(self.group.bus.env().instant() - since > BUSY, Ordering::Relaxed);
+                    }
+                    done(finished);
+                }
                 Poll::Pending => {
                     self.queues.insert(lane, VecDeque::new());
                     self.running.push(running);
@@ -147,7 +191,18 @@ impl Lanes {
 
     fn start(&self, lane: LaneId, route: Arc<Route>, first: Item, rest: Vec<Item>) -> Running {
         let epoch = first.delivery.epoch;
-        Running { lane, epoch, work: Box::pin(process(Arc::clone(&self.group), route, first, rest)) }
+        let busy = route.busy.load(Ordering::Relaxed);
+        let work = process(Arc::clone(&self.group), route, first, rest);
+        let work: BoxFuture<'static, Finished> =
+            if busy { Box::pin(OwnTask(self.group.bus.env().spawn(work))) } else { Box::pin(work) };
+        Running { lane, epoch, work }
+    }
+
+    /// When a run begins that is to be timed.
+    fn timed(&mut self, route: &Arc<Route>) -> Option<(Arc<Route>, Instant)> {
+        self.pushed += 1;
+        let sampled = self.pushed.is_multiple_of(SAMPLE) && !route.busy.load(Ordering::Relaxed);
+        sampled.then(|| (Arc::clone(route), self.group.bus.env().instant()))
     }
 
     fn fill(&mut self) {

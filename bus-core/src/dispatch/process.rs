@@ -48,11 +48,16 @@ struct Tried<'a> {
 }
 
 /// Takes `items` (one, unless the handler takes batches) through the chain.
-pub(super) async fn process(group: Arc<Group>, route: Arc<Route>, first: Item, rest: Vec<Item>) -> Finished {
+pub(super) fn process(
+    group: Arc<Group>,
+    route: Arc<Route>,
+    first: Item,
+    rest: Vec<Item>,
+) -> impl Future<Output = Finished> + Send {
     let span = process_span(&group, &route, &first.event);
-    let opened = group.bus.layers().is_empty();
-    let tried = |item| Tried { item, key: None, opened, failed: 0, settle: None };
-    let work = async {
+    let work = async move {
+        let opened = group.bus.layers().is_empty();
+        let tried = |item| Tried { item, key: None, opened, failed: 0, settle: None };
         if rest.is_empty() {
             let mut only = tried(first);
             run(&group, &route, std::slice::from_mut(&mut only)).await;
@@ -65,7 +70,7 @@ pub(super) async fn process(group: Arc<Group>, route: Arc<Route>, first: Item, r
             Finished { first, rest: decided.collect() }
         }
     };
-    work.instrument(span).await
+    work.instrument(span)
 }
 
 impl Tried<'_> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rapidhash::RapidHashMap;
@@ -27,6 +28,8 @@ pub(crate) struct Route {
     pub(crate) idempotency: Idempotency,
     pub(crate) batch: Option<usize>,
     pub(crate) accepts: Accepts,
+    /// Whether the handler keeps the processor busy.
+    pub(crate) busy: AtomicBool,
 }
 
 /// The handlers of one group, by event type and major version.
@@ -190,6 +193,7 @@ impl Route {
             idempotency: spec.idempotency,
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,
+            busy: AtomicBool::new(false),
         }
     }
 }

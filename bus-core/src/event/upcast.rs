@@ -6,6 +6,32 @@ use serde_json::Value;
 
 use super::{DecodeError, DecodeErrorKind, DomainEvent, StoredPayload};
 
+/// A newer version of an event, made out of the older one; every `From` and `TryFrom` is one.
+#[diagnostic::on_unimplemented(
+    message = "nothing leads from `{Old}` to `{Self}`",
+    label = "no conversion from this to the newer version",
+    note = "write `impl From<{Old}> for {Self}`, or `TryFrom` with an error type where it can fail"
+)]
+pub trait UpcastFrom<Old>: Sized {
+    /// Converts `old`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the conversion.
+    fn upcast_from(old: Old) -> Result<Self, Box<dyn StdError + Send + Sync>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Old, New> UpcastFrom<Old> for New
+where
+    New: TryFrom<Old>,
+    New::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    fn upcast_from(old: Old) -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        New::try_from(old).map_err(Into::into)
+    }
+}
+
 /// Reads `payload` as the older event `Old` (which may upcast from an older one yet) and converts it.
 ///
 /// # Errors
@@ -14,10 +40,9 @@ use super::{DecodeError, DecodeErrorKind, DomainEvent, StoredPayload};
 pub fn upcast<Old, New>(payload: &StoredPayload<'_>) -> Result<New, DecodeError>
 where
     Old: DomainEvent,
-    New: TryFrom<Old>,
-    New::Error: Into<Box<dyn StdError + Send + Sync>>,
+    New: UpcastFrom<Old>,
 {
-    New::try_from(Old::decode(payload)?).map_err(|error| payload.error(DecodeErrorKind::Upcast, error))
+    New::upcast_from(Old::decode(payload)?).map_err(|error| payload.error(DecodeErrorKind::Upcast, error))
 }
 
 /// Brings a payload in JSON from one major version to the next.

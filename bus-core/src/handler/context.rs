@@ -1,18 +1,19 @@
 //! What a handler's arguments are made from.
 
+use std::fmt;
+
 use super::States;
+use crate::dispatch::{Group, Route};
 use crate::publish::{Bus, Publisher};
 use crate::{Head, RawEvent};
 
 /// One attempt of one handler at its events: what extractors read from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub(crate) events: &'a [RawEvent],
     pub(crate) attempt: u32,
-    pub(crate) states: &'a States,
-    pub(crate) bus: &'a Bus,
-    pub(crate) handler: &'a str,
-    pub(crate) group: &'a str,
+    pub(crate) group: &'a Group,
+    pub(crate) route: &'a Route,
 }
 
 impl<'a> Context<'a> {
@@ -38,26 +39,37 @@ impl<'a> Context<'a> {
 
     /// The application's state.
     pub fn states(&self) -> &'a States {
-        self.states
+        &self.group.states
     }
 
     /// The handler's name.
     pub fn handler(&self) -> &'a str {
-        self.handler
+        &self.route.name
     }
 
     /// The group's full name.
     pub fn group(&self) -> &'a str {
-        self.group
+        &self.group.name
     }
 
     /// The bus that the event came by.
     pub fn bus(&self) -> &'a Bus {
-        self.bus
+        &self.group.bus
     }
 
     /// A publisher that carries the event's chain on.
     pub fn publisher(&self) -> Publisher {
-        self.bus.publisher().caused_by_head(self.head())
+        self.bus().publisher().caused_by_head(self.head())
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("group", &self.group())
+            .field("handler", &self.handler())
+            .field("attempt", &self.attempt)
+            .field("events", &self.events.len())
+            .finish()
     }
 }

@@ -81,6 +81,7 @@ pub trait IntoHandlerError {
     fn into_handler_error(self) -> HandlerError;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<HandlerError>> IntoHandlerError for E {
     fn into_handler_error(self) -> HandlerError {
         self.into()

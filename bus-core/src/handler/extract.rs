@@ -64,12 +64,14 @@ impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt(pub u32);
 
+#[diagnostic::do_not_recommend]
 impl FromContext for Attempt {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(Attempt(cx.attempt()))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromContext for Metadata {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(cx.head().metadata.clone())
@@ -78,12 +80,14 @@ impl FromContext for Metadata {
 
 /// A publisher that carries the chain of the event on. What is published through it gets new ids: when the event
 /// is handled again, it is published again, unlike an event that the handler returns.
+#[diagnostic::do_not_recommend]
 impl FromContext for Publisher {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(cx.publisher())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromContext for Bus {
     async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
         Ok(cx.bus().clone())

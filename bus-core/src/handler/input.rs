@@ -38,6 +38,7 @@ fn the_event(events: &[RawEvent]) -> &RawEvent {
     events.first().expect("a handler is called with at least one event")
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: DomainEvent> HandlerInput for E {
     fn accepts() -> Accepts {
         Accepts::Types(E::accepts())
@@ -48,6 +49,7 @@ impl<E: DomainEvent> HandlerInput for E {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: DomainEvent> HandlerInput for Envelope<E> {
     fn accepts() -> Accepts {
         Accepts::Types(E::accepts())
@@ -58,6 +60,7 @@ impl<E: DomainEvent> HandlerInput for Envelope<E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl HandlerInput for RawEvent {
     fn accepts() -> Accepts {
         Accepts::Everything
@@ -68,6 +71,7 @@ impl HandlerInput for RawEvent {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: DomainEvent> HandlerInput for Batch<E> {
     const IS_BATCH: bool = true;
 

@@ -108,6 +108,7 @@ pub trait OutputEvents {
     fn append_to(self, outputs: &mut Vec<Output>);
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Keyed> OutputEvents for E {
     fn append_to(self, outputs: &mut Vec<Output>) {
         outputs.push(Output::new(self));
@@ -163,6 +164,7 @@ pub trait IntoOutcome {
     fn into_outcome(self) -> Outcome;
 }
 
+#[diagnostic::do_not_recommend]
 impl<O: OutputEvents> IntoOutcome for O {
     fn into_outcome(self) -> Outcome {
         let mut outcome = Outcome::ack();
@@ -171,12 +173,14 @@ impl<O: OutputEvents> IntoOutcome for O {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoOutcome for Outcome {
     fn into_outcome(self) -> Outcome {
         self
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: IntoOutcome, E: IntoHandlerError> IntoOutcome for Result<R, E> {
     fn into_outcome(self) -> Outcome {
         match self {
@@ -206,12 +210,14 @@ pub trait IntoReply {
     fn into_reply(self) -> Reply;
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: IntoOutcome> IntoReply for R {
     fn into_reply(self) -> Reply {
         Reply::All(self.into_outcome())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: IntoOutcome> IntoReply for Each<R> {
     fn into_reply(self) -> Reply {
         Reply::Each(self.0.into_iter().map(IntoOutcome::into_outcome).collect())

@@ -78,6 +78,7 @@ pub trait IntoHandlers {
     fn into_handlers(self) -> HandlerSet;
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoHandlers for HandlerSet {
     fn into_handlers(self) -> HandlerSet {
         self
@@ -91,6 +92,7 @@ pub trait SharedHandlers: Send + Sync + 'static {
     fn shared_handlers(self: Arc<Self>) -> HandlerSet;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: SharedHandlers> IntoHandlers for Arc<T> {
     fn into_handlers(self) -> HandlerSet {
         self.shared_handlers()

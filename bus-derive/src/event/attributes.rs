@@ -2,7 +2,6 @@
 
 use proc_macro2::{Ident, Span};
 use syn::parse::ParseStream;
-use syn::spanned::Spanned;
 use syn::{Attribute, LitInt, LitStr, Path, Token, Type, parenthesized};
 
 use super::field_path::FieldPath;
@@ -44,6 +43,8 @@ pub(crate) struct EventKeys {
     pub(crate) upcast_json: Slot<Vec<JsonStep>>,
     pub(crate) source: Slot<LitStr>,
     pub(crate) crate_path: Slot<Path>,
+    /// Whether `aggregate`, or something that could be meant by it, was there but could not be read.
+    pub(crate) aggregate_unread: bool,
 }
 
 const OF_A_TYPE: &[&str] =
@@ -55,15 +56,21 @@ impl EventKeys {
     pub(crate) fn read(attrs: &[Attribute], place: Place, errors: &mut Errors) -> Self {
         let mut read = EventKeys::default();
         for attr in attrs.iter().filter(|attr| attr.path().is_ident("event")) {
-            if let Err(error) = attr.meta.require_list() {
-                errors.push(syn::Error::new(
-                    error.span(),
-                    "write the keys in parentheses: `#[event(aggregate = \"…\")]`",
-                ));
+            if attr.meta.require_list().is_err() {
+                errors.on(
+                    attr.path(),
+                    "write the keys in parentheses: `#[event(aggregate = \"Order\", id = field)]`",
+                );
+                read.aggregate_unread = true;
                 continue;
             }
             let keys = attr.parse_args_with(|input: ParseStream<'_>| {
-                keys::read_keys(input, errors, |key, input, errors| read.read_key(key, input, place, errors))
+                keys::read_keys(input, errors, |key, input, errors| {
+                    let unread = key == "aggregate" || !OF_A_TYPE.contains(&key.to_string().as_str());
+                    let result = read.read_key(key, input, place, errors);
+                    read.aggregate_unread |= unread && result.is_err();
+                    result
+                })
             });
             errors.ok(keys);
         }
@@ -120,8 +127,8 @@ fn misplaced(key: &str, place: Place) -> Option<String> {
 pub(crate) fn refuse_on_fields(fields: &syn::Fields, errors: &mut Errors) {
     for field in fields {
         for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("event")) {
-            errors.at(
-                attr.span(),
+            errors.on(
+                attr.path(),
                 "`#[event(…)]` has no keys for fields: name a field on the type, as in `#[event(id = order_id)]`",
             );
         }
@@ -177,7 +184,8 @@ fn json_steps(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<JsonStep>>
     }
     let content;
     parenthesized!(content in input);
-    let steps = content.parse_terminated(JsonStep::parse, Token![,])?;
+    let steps =
+        content.parse_terminated(JsonStep::parse, Token![,]).inspect_err(|_| keys::skip_rest(&content))?;
     if steps.is_empty() {
         return Err(syn::Error::new(key.span(), JSON_STEPS));
     }

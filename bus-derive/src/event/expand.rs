@@ -4,10 +4,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Generics, Path, parse_quote};
+use syn::{Generics, Path, WherePredicate, parse_quote};
 
 use super::field_path::{FieldPath, number};
 use super::model::{Event, EventType, Upcaster};
+use crate::spans;
 
 /// Everything that the derive adds.
 pub(crate) fn expand(event: &Event, private: &TokenStream) -> TokenStream {
@@ -23,7 +24,12 @@ pub(crate) fn expand(event: &Event, private: &TokenStream) -> TokenStream {
 
 fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     let ident = &event.ident;
-    let generics = with_bounds(&event.generics, private);
+    let mut generics = with_bounds(&event.generics, private);
+    let bounds_check = bounds_check(event, private);
+    if !generics.params.is_empty() {
+        let old = event.types.iter().filter_map(typed_upcaster);
+        generics.make_where_clause().predicates.extend(old.flat_map(|old| upcast_bounds(old, private)));
+    }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let types = event
         .types
@@ -39,6 +45,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     let serialize_payload = event.is_enum().then(|| serialize_payload(private));
     let accepts = accepts(event, private);
     quote! {
+        #bounds_check
         #checks
 
         #[automatically_derived]
@@ -58,18 +65,34 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// The type parameters of `generics`, with what an event needs as bounds on the whole type, so that they are
-/// exact. A type without parameters meets them or not; rustc says so at the supertraits.
+/// The type parameters of `generics`, with what an event needs as bounds on the whole type, so that they are exact.
+/// Where a type without parameters does not meet them, the lifetime keeps rustc from complaining at every use of
+/// them: [`bounds_check`] complains once.
 pub(super) fn with_bounds(generics: &Generics, private: &TokenStream) -> Generics {
     let mut generics = generics.clone();
-    if !generics.params.is_empty() {
-        let bounds = parse_quote! {
-            Self: #private::Serialize + #private::DeserializeOwned
-                + ::core::marker::Send + ::core::marker::Sync + 'static
-        };
-        generics.make_where_clause().predicates.push(bounds);
-    }
+    let bounds = parse_quote! {
+        for<'__event> Self: #private::Serialize + #private::DeserializeOwned
+            + ::core::marker::Send + ::core::marker::Sync + 'static
+    };
+    generics.make_where_clause().predicates.push(bounds);
     generics
+}
+
+fn bounds_check(event: &Event, private: &TokenStream) -> Option<TokenStream> {
+    let ident = &event.ident;
+    let payload = spans::at(ident.span(), &quote!(#private::Payload));
+    let shared = spans::check_shared(&parse_quote!(#ident));
+    event.generics.params.is_empty().then(|| {
+        quote_spanned! {ident.span()=>
+            const _: () = <#ident as #payload>::CHECKED;
+            #shared
+        }
+    })
+}
+
+/// What an upcast from `old` needs, where type parameters leave it open.
+fn upcast_bounds(old: &syn::Type, private: &TokenStream) -> [WherePredicate; 2] {
+    [parse_quote!(#old: #private::DomainEvent), parse_quote!(Self: #private::UpcastFrom<#old>)]
 }
 
 fn type_constant(event: &Event, event_type: &EventType, major: u32, private: &TokenStream) -> TokenStream {
@@ -96,7 +119,7 @@ fn chain_checks(event: &Event, private: &TokenStream) -> Option<TokenStream> {
             old.to_token_stream().to_string().replace(' ', "")
         );
         let before = number(before);
-        let types = quote_spanned!(old.span()=> <#old as #private::DomainEvent>::TYPES);
+        let types = spans::qualified(old, &quote!(#private::DomainEvent), &quote!(::TYPES));
         let assertion = quote_spanned!(old.span()=>
             ::core::assert!(#private::any_of_major(#types, #before), #message)
         );
@@ -152,7 +175,13 @@ fn typed_upcaster(event_type: &EventType) -> Option<&syn::Type> {
 }
 
 fn upcast(old: &syn::Type, private: &TokenStream) -> TokenStream {
-    quote_spanned!(old.span()=> #private::upcast::<#old, Self>(payload))
+    let read = spans::qualified(old, &quote!(#private::DomainEvent), &quote!(::decode(payload)));
+    let converted = spans::at(old.span(), &quote!(#private::converted));
+    let (first, last) = spans::ends(old);
+    let upcast_from = spans::at(first, &quote!(#private::UpcastFrom));
+    let convert = quote_spanned!(first=> <Self as #upcast_from<#old>>);
+    let method = quote_spanned!(last=> ::upcast_from);
+    quote_spanned!(old.span()=> #converted(payload, #read, #convert #method))
 }
 
 fn read(event_type: &EventType, payload: TokenStream, private: &TokenStream) -> TokenStream {
@@ -171,20 +200,25 @@ fn json_arm(event_type: &EventType, private: &TokenStream) -> Option<TokenStream
     let name = &event_type.name;
     let (major, minor) = (number(event_type.version.major), number(event_type.version.minor));
     let (first, last) = (number(*first), number(event_type.version.major - 1));
-    let steps = steps.iter().map(step);
-    let read = read(event_type, quote!(&current), private);
+    let steps = steps.iter().map(|function| step(function, private));
+    let read = read(event_type, quote!(current), private);
     Some(quote! {
         (#name, #first..=#last) => {
             let json = #private::upcast_json(payload, #first, &[#(#steps),*])?;
             let version = #private::Version::new(#major, #minor);
-            let current = #private::StoredPayload::new(payload.event_type(), version, &json);
+            let current = &#private::StoredPayload::new(payload.event_type(), version, &json);
             #read
         }
     })
 }
 
-fn step(function: &Path) -> TokenStream {
-    quote_spanned!(function.span()=> |value| ::core::result::Result::Ok(#function(value)?))
+/// A step with an error of any type; a function of another shape is an error at its path.
+fn step(function: &Path, private: &TokenStream) -> TokenStream {
+    let value = quote!(#private::Value);
+    quote_spanned! {function.span()=> |value| {
+        let step: fn(#value) -> ::core::result::Result<#value, _> = #function;
+        ::core::result::Result::Ok(step(value)?)
+    }}
 }
 
 fn serialize_payload(private: &TokenStream) -> TokenStream {
@@ -223,9 +257,9 @@ fn accepts(event: &Event, private: &TokenStream) -> Option<TokenStream> {
 fn keyed(event: &Event, id: &FieldPath, private: &TokenStream) -> TokenStream {
     let ident = &event.ident;
     let mut generics = event.generics.clone();
-    if !generics.params.is_empty() {
-        let where_clause = generics.make_where_clause();
-        where_clause.predicates.push(parse_quote!(Self: #private::DomainEvent));
+    let where_clause = generics.make_where_clause();
+    where_clause.predicates.push(parse_quote!(for<'__event> Self: #private::DomainEvent));
+    if !event.generics.params.is_empty() {
         if let (true, Some(ty)) = (id.is_direct(), &event.id_type) {
             where_clause.predicates.push(parse_quote!(#ty: ::std::string::ToString));
         }

@@ -37,6 +37,7 @@ pub(crate) fn validate(input: &DeriveInput, keys: EventKeys, errors: &mut Errors
     }
     let aggregate = match (keys.aggregate.get(), keys.source.get()) {
         (Some(name), _) | (None, Some(name)) => name.value(),
+        (None, None) if keys.aggregate_unread => String::new(),
         (None, None) => {
             let message = "name the aggregate that this event happened to: `#[event(aggregate = \"Order\", id = field)]`";
             errors.at(input.ident.span(), message);

@@ -2,24 +2,23 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::spanned::Spanned;
-use syn::{Attribute, Generics, ImplItem, ImplItemFn, ItemImpl, Meta, Type, parse_quote};
+use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, Meta, Type, parse_quote};
 
 use super::arguments::Arguments;
 use super::expand::{self, Handler};
 use super::{Place, cfgs, read_arguments, signature};
 use crate::errors::Errors;
-use crate::{private, serde_names};
+use crate::{private, serde_names, spans};
 
 /// The block as it is, and what makes a value of its type a set of handlers.
 pub(super) fn expand(block_arguments: Arguments, mut block: ItemImpl, mut errors: Errors) -> TokenStream {
     if let Some((path, _)) = &block.trait_ {
-        errors.at(path.span(), "its handlers are methods of the type itself: write `impl Type { … }`");
+        errors.on(path, "its handlers are methods of the type itself: write `impl Type { … }`");
     }
     let private = private(block_arguments.crate_path.get());
     let type_name = type_name(&block.self_ty).map(|name| serde_names::snake_case(&name));
     let type_name = type_name.unwrap_or_else(|| {
-        errors.at(block.self_ty.span(), "`#[handler]` stands on the impl block of a struct or an enum");
+        errors.on(&block.self_ty, "`#[handler]` stands on the impl block of a struct or an enum");
         String::new()
     });
     let mut methods = Vec::new();
@@ -31,8 +30,8 @@ pub(super) fn expand(block_arguments: Arguments, mut block: ItemImpl, mut errors
         }
     }
     if methods.is_empty() {
-        errors.at(
-            block.self_ty.span(),
+        errors.on(
+            &block.self_ty,
             "no method of this block has `#[handler]`: put it on the methods that handle events",
         );
     }
@@ -62,9 +61,10 @@ fn take_arguments(method: &mut ImplItemFn, errors: &mut Errors) -> Option<Argume
     let index = method.attrs.iter().position(is_handler)?;
     let attr = method.attrs.remove(index);
     if let Some(second) = method.attrs.iter().find(|attr| is_handler(attr)) {
-        errors.at(second.span(), "`#[handler]` is given twice: remove one");
+        errors.on(second.path(), "`#[handler]` is given twice: remove one");
     }
     method.attrs.retain(|attr| !is_handler(attr));
+    method.attrs.push(parse_quote!(#[allow(clippy::unused_async, clippy::unused_self)]));
     let tokens = match attr.meta {
         Meta::List(list) => list.tokens,
         _ => TokenStream::new(),
@@ -83,12 +83,19 @@ fn add(attrs: &[Attribute], handler: &Handler<'_>, private: &TokenStream) -> Tok
 
 fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenStream {
     let self_ty = &block.self_ty;
-    let generics = shareable(&block.generics, self_ty);
+    let mut generics = block.generics.clone();
+    // Where a type without parameters cannot be shared, the check complains, and complains once.
+    let bounds =
+        parse_quote!(for<'__handlers> #self_ty: ::core::marker::Send + ::core::marker::Sync + 'static);
+    generics.make_where_clause().predicates.push(bounds);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let check = block.generics.params.is_empty().then(|| spans::check_shared(self_ty));
     let cfgs = cfgs(&block.attrs);
     quote! {
         #(#cfgs)*
         const _: () = {
+            #check
+
             #[automatically_derived]
             #[allow(clippy::all, clippy::pedantic)]
             impl #impl_generics #private::SharedHandlers for #self_ty #where_clause {
@@ -103,21 +110,11 @@ fn impls(block: &ItemImpl, adds: &TokenStream, private: &TokenStream) -> TokenSt
             #[automatically_derived]
             impl #impl_generics #private::IntoHandlers for #self_ty #where_clause {
                 fn into_handlers(self) -> #private::HandlerSet {
-                    #private::IntoHandlers::into_handlers(#private::Arc::new(self))
+                    #private::SharedHandlers::shared_handlers(#private::Arc::new(self))
                 }
             }
         };
     }
-}
-
-/// `generics`, where the whole type can be shared between threads; a type without parameters can or cannot.
-fn shareable(generics: &Generics, self_ty: &Type) -> Generics {
-    let mut generics = generics.clone();
-    if !generics.params.is_empty() {
-        let bounds = parse_quote!(#self_ty: ::core::marker::Send + ::core::marker::Sync + 'static);
-        generics.make_where_clause().predicates.push(bounds);
-    }
-    generics
 }
 
 fn type_name(ty: &Type) -> Option<String> {

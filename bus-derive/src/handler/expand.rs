@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, Pat, Type};
 
 use super::arguments::{Arguments, Breaker, Idempotent, Retry};
-use super::signature::HandlerSignature;
+use super::signature::{Argument, HandlerSignature};
 use crate::errors::Errors;
 use crate::keys::Slot;
+use crate::spans;
 
 /// A handler: its signature, its own arguments and those of its block.
 pub(crate) struct Handler<'a> {
@@ -61,70 +62,87 @@ impl Handler<'_> {
         let spec = self.spec(private);
         let (input, extractors) =
             self.signature.arguments.split_first().expect("a checked handler takes an event");
-        let input_ty = implements(&input.ty, "HandlerInput", private);
-        let input_variable = &input.variable;
-        let extractor_types: Vec<_> =
-            extractors.iter().map(|argument| implements(&argument.ty, "FromContext", private)).collect();
-        let extractor_variables: Vec<_> = extractors.iter().map(|argument| &argument.variable).collect();
+        let on_input = |rest| spans::qualified(&input.ty, &quote!(#private::HandlerInput), &rest);
+        let (accepts, is_batch) = (on_input(quote!(::accepts())), on_input(quote!(::IS_BATCH)));
+        let read = on_input(quote!(::read(cx.events())));
+        let on_extractor = |rest: TokenStream| {
+            let on = move |argument: &Argument| {
+                spans::qualified(&argument.ty, &quote!(#private::FromContext), &rest)
+            };
+            extractors.iter().map(on).collect::<Vec<_>>()
+        };
+        let requirements = on_extractor(quote!(::requirement()));
+        let extract = on_extractor(quote!(::from_context(&cx).await));
+        let event = &input.variable;
+        let others: Vec<_> = extractors.iter().map(|argument| &argument.variable).collect();
         let receiver = receiver.map(|receiver| quote!(#receiver,));
         let span = self.signature.ident.span();
-        let call = quote_spanned!(span=> #callee(#receiver #input_variable, #(#extractor_variables),*).await);
-        let reply = self.reply(call, private);
-        let body = quote_spanned! {span=>
-            ::std::boxed::Box::pin(async move {
-                let #input_variable = match #input_ty::read(cx.events()) {
-                    ::core::result::Result::Ok(input) => input,
-                    ::core::result::Result::Err(error) => {
-                        return #private::failed(#private::HandlerError::permanent(error));
-                    }
-                };
-                #(let #extractor_variables = match #extractor_types::from_context(&cx).await {
-                    ::core::result::Result::Ok(extracted) => extracted,
-                    ::core::result::Result::Err(error) => return #private::failed(error),
-                };)*
-                #reply
-            })
-        };
+        let reply = self.reply(quote_spanned!(span=> #callee(#receiver #event, #(#others),*).await), private);
         let batch_check = self.batch_check(private);
+        // What is not `Send` in the function is told at its name.
+        let run = quote! {
+            let #event = match #read {
+                ::core::result::Result::Ok(event) => event,
+                ::core::result::Result::Err(error) => {
+                    return #private::failed(#private::HandlerError::permanent(error));
+                }
+            };
+            #(let #others = match #extract {
+                ::core::result::Result::Ok(extracted) => extracted,
+                ::core::result::Result::Err(error) => return #private::failed(error),
+            };)*
+            #reply
+        };
+        let run = quote_spanned!(span=> ::std::boxed::Box::pin(async move { #run }));
         quote! {
             #batch_check
             #private::add(
                 &mut set,
                 #private::Signature {
                     spec: #spec,
-                    accepts: #input_ty::accepts(),
-                    is_batch: #input_ty::IS_BATCH,
-                    requirements: ::std::vec![#(#extractor_types::requirement()),*],
+                    accepts: #accepts,
+                    is_batch: #is_batch,
+                    requirements: ::std::vec![#(#requirements),*],
                 },
                 #state,
-                |state, cx| #body,
+                |state, cx| #run,
             );
         }
     }
 
     /// What the handler returned, as a reply; errors that `permanent` matches are marked.
     fn reply(&self, call: TokenStream, private: &TokenStream) -> TokenStream {
-        let span = self.signature.return_span();
         let permanent = self.retry().get().and_then(|retry| retry.permanent.get());
-        let permanent = permanent.filter(|_| !self.signature.returns_nothing());
-        match (permanent, &self.signature.returns) {
-            (Some(pattern), _) => {
-                let marked = mark_permanent(call, pattern, private);
-                quote_spanned!(span=> #private::IntoReply::into_reply(#marked))
+        match (&self.signature.returns, permanent) {
+            _ if self.signature.returns_nothing() => quote!(#private::IntoReply::into_reply(#call)),
+            (Some(ty), None) => {
+                spans::qualified(ty, &quote!(#private::IntoReply), &quote!(::into_reply(#call)))
             }
-            (None, Some(ty)) if !self.signature.returns_nothing() => {
-                let into_reply = implements(ty, "IntoReply", private);
-                quote_spanned!(span=> #into_reply::into_reply(#call))
+            (None, None) => quote!(#private::IntoReply::into_reply(#call)),
+            (ty, Some(pattern)) => {
+                let (first, last) = ty.as_ref().map_or((pattern.span(), pattern.span()), spans::ends);
+                let into_reply = spans::at(first, &quote!(#private::IntoReply));
+                let permanent_if = quote!(#private::permanent_if);
+                // As macro code, so that rustc does not propose to change the pattern.
+                let span = Span::call_site().located_at(pattern.span());
+                let result = quote_spanned!(span=> let result: ::core::result::Result<_, _> = returned;);
+                let reply = quote_spanned!(last=> #into_reply::into_reply(marked));
+                quote!({
+                    let returned = #call;
+                    #result
+                    let marked = #permanent_if(result, |error| ::core::matches!(error, #pattern));
+                    #reply
+                })
             }
-            (None, _) => quote_spanned!(span=> #private::IntoReply::into_reply(#call)),
         }
     }
 
     fn batch_check(&self, private: &TokenStream) -> Option<TokenStream> {
         let span = self.own.batch.span()?;
-        let input = implements(&self.signature.arguments.first()?.ty, "HandlerInput", private);
+        let input = &self.signature.arguments.first()?.ty;
+        let is_batch = spans::qualified(input, &quote!(#private::HandlerInput), &quote!(::IS_BATCH));
         let message = "`batch` is for handlers that take `Batch<T>`: take one, or remove `batch`";
-        Some(quote_spanned!(span=> const _: () = ::core::assert!(#input::IS_BATCH, #message);))
+        Some(quote_spanned!(span=> const _: () = ::core::assert!(#is_batch, #message);))
     }
 
     fn spec(&self, private: &TokenStream) -> TokenStream {
@@ -172,17 +190,6 @@ impl Handler<'_> {
     }
 }
 
-/// `<ty as trait_name>`, so that rustc complains at the type when it does not implement the trait.
-fn implements(ty: &Type, trait_name: &str, private: &TokenStream) -> TokenStream {
-    let span = ty.span();
-    let trait_name = Ident::new(trait_name, span);
-    quote_spanned!(span=> <#ty as #private::#trait_name>)
-}
-
-fn mark_permanent(call: TokenStream, pattern: &Pat, private: &TokenStream) -> TokenStream {
-    quote_spanned!(pattern.span()=> #private::permanent_if(#call, |error| ::core::matches!(error, #pattern)))
-}
-
 fn policy(retry: &Retry, private: &TokenStream) -> TokenStream {
     let attempts = retry.attempts.get().map(|attempts| quote!(attempts: #attempts,));
     let from = retry.from.get().map(|from| field("from", *from, private));
@@ -200,7 +207,7 @@ fn breaker_policy(breaker: &Breaker, private: &TokenStream) -> TokenStream {
 }
 
 fn field(name: &str, value: Duration, private: &TokenStream) -> TokenStream {
-    let name = Ident::new(name, proc_macro2::Span::call_site());
+    let name = Ident::new(name, Span::call_site());
     let value = duration(value, private);
     quote!(#name: #value,)
 }

@@ -1,8 +1,7 @@
 //! What a handler function takes and returns, and what it must not be.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident};
-use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, PathArguments, ReceiverKind, ReturnType, Safety, Signature, Type};
 
 use super::Place;
@@ -32,12 +31,12 @@ pub(crate) fn check(signature: &Signature, place: Place, errors: &mut Errors) ->
         errors.at(signature.fn_token.span, "a handler is async: write `async fn`");
     }
     if let Safety::Unsafe(token) = &signature.safety {
-        errors.at(token.span(), "a handler is called by safe code: remove `unsafe`");
+        errors.on(token, "a handler is called by safe code: remove `unsafe`");
     }
     if !signature.generics.params.is_empty() {
         let message = "a handler is run for one event type and cannot be generic: write a handler for each type, \
                        which calls the generic function";
-        errors.at(signature.generics.span(), message);
+        errors.on(&signature.generics, message);
     }
     let mut inputs = signature.inputs.iter().peekable();
     let receiver = inputs.next_if(|input| matches!(input, FnArg::Receiver(_)));
@@ -52,7 +51,7 @@ pub(crate) fn check(signature: &Signature, place: Place, errors: &mut Errors) ->
     if let Some(extra) = arguments.get(MOST_ARGUMENTS) {
         let message = "a handler takes at most seven extractors behind its event: put several into one type that \
                        implements `FromContext`";
-        errors.at(extra.ty.span(), message);
+        errors.on(&extra.ty, message);
     }
     HandlerSignature { ident: signature.ident.clone(), arguments, returns: returns(&signature.output) }
 }
@@ -61,7 +60,7 @@ fn check_receiver(receiver: Option<&FnArg>, signature: &Signature, place: Place,
     match (place, receiver) {
         (Place::Function, Some(receiver)) => {
             let message = "a method with `#[handler]` needs `#[handler]` on its impl block too";
-            errors.at(receiver.span(), message);
+            errors.on(receiver, message);
         }
         (Place::Method, None) => {
             let message = "a handler in an impl block takes `&self` first; without it, make it a function \
@@ -69,12 +68,11 @@ fn check_receiver(receiver: Option<&FnArg>, signature: &Signature, place: Place,
             errors.at(signature.ident.span(), message);
         }
         (Place::Method, Some(FnArg::Receiver(receiver))) => {
-            let by_reference =
-                matches!(receiver.kind, ReceiverKind::Reference(..)) && receiver.mutability.is_none();
+            let by_reference = matches!(receiver.kind, ReceiverKind::Reference(_, _, None));
             if !by_reference {
                 let message = "a handler runs for many events at once and takes `&self`; what changes goes into a \
                                lock or an atomic";
-                errors.at(receiver.span(), message);
+                errors.on(receiver, message);
             }
         }
         _ => {}
@@ -85,10 +83,10 @@ fn argument(index: usize, input: &FnArg, errors: &mut Errors) -> Option<Argument
     let FnArg::Typed(argument) = input else { return None };
     if let Type::Reference(reference) = &*argument.ty {
         let owned = reference.elem.to_token_stream().to_string().replace(' ', "");
-        errors.at(argument.ty.span(), format!("a handler owns its arguments: take `{owned}` without `&`"));
+        errors.on(&argument.ty, format!("a handler owns its arguments: take `{owned}` without `&`"));
     }
     if mentions_impl(&argument.ty) {
-        errors.at(argument.ty.span(), "`impl Trait` makes a handler generic: name the type");
+        errors.on(&argument.ty, "`impl Trait` makes a handler generic: name the type");
     }
     Some(Argument { variable: format_ident!("argument_{index}"), ty: (*argument.ty).clone() })
 }
@@ -131,13 +129,5 @@ impl HandlerSignature {
     /// Whether nothing is returned, so that there is no error either.
     pub(crate) fn returns_nothing(&self) -> bool {
         matches!(&self.returns, Some(Type::Tuple(tuple)) if tuple.elems.is_empty())
-    }
-
-    /// Where the return type stands, or else the name.
-    pub(crate) fn return_span(&self) -> Span {
-        match &self.returns {
-            Some(ty) if !self.returns_nothing() => ty.span(),
-            _ => self.ident.span(),
-        }
     }
 }

@@ -251,7 +251,7 @@ impl Member {
         };
         let failed = answer.err().map(|error| error.failed).unwrap_or_default();
         for (token, kind) in asked {
-            let ok = !failed.iter().any(|(of, _)| *of == token);
+            let ok = !failed.iter().any(|(of, _)| of.token == token);
             self.recorder.settled(&self.group, &self.name, (token.epoch.0, token.number), kind, ok);
         }
         match failed.into_iter().next() {

@@ -1,0 +1,12 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order")]
+#[serde(tag = "type")]
+enum OrderEvent {
+    Paid { order_id: String },
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order")]
+enum OrderEvent {
+    Sent,
+    #[serde(skip)]
+    Paid,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order", version = 2.10)]
+struct OrderPaid {
+    order_id: String,
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order", id = order_id)]
+struct OrderPaid {
+    order_id: String,
+}
+
+struct Billing;
+
+trait Handles {
+    async fn on_paid(&self, paid: OrderPaid);
+}
+
+#[handler(group = "billing")]
+impl Handles for Billing {
+    #[handler]
+    async fn on_paid(&self, paid: OrderPaid) {}
+}
+
+fn main() {}

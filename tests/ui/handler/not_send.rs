@@ -1,0 +1,18 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order", id = order_id)]
+struct OrderPaid {
+    order_id: String,
+}
+
+#[handler]
+async fn bill(paid: OrderPaid) {
+    let shared = std::rc::Rc::new(paid);
+    std::future::ready(()).await;
+    drop(shared);
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+#![allow(unused)]
+
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order", id = order_id)]
+struct OrderPaid {
+    order_id: String,
+}
+
+async fn bill(paid: OrderPaid) {}
+
+fn main() {
+    let _ = handlers![bill];
+}

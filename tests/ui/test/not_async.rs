@@ -1,0 +1,4 @@
+#[jitney::test]
+fn works() {}
+
+fn main() {}

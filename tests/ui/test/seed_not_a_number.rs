@@ -1,0 +1,4 @@
+#[jitney::test(seed = "seven")]
+async fn works() {}
+
+fn main() {}

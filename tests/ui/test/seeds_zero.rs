@@ -1,0 +1,4 @@
+#[jitney::test(seeds = 0)]
+async fn works() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[jitney::test(seed_count = 3)]
+async fn works() {}
+
+fn main() {}

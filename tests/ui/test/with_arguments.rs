@@ -1,0 +1,4 @@
+#[jitney::test]
+async fn works(app: u8) {}
+
+fn main() {}
