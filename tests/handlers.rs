@@ -190,7 +190,8 @@ fn methods_take_the_arguments_of_their_block_unless_they_have_their_own() {
     let groups = groups(Warehouse::default());
     let [group] = groups.as_slice() else { panic!("the block is one group: {groups:?}") };
     assert_eq!(group.name, "shop.warehouse");
-    let mut handlers: Vec<_> = group.handlers.iter().map(|handler| (&*handler.name, handler.attempts)).collect();
+    let mut handlers: Vec<_> =
+        group.handlers.iter().map(|handler| (&*handler.name, handler.attempts)).collect();
     handlers.sort_unstable();
     assert_eq!(handlers, [("shipped", 5), ("warehouse.on_paid", 2)]);
 }
@@ -254,13 +255,17 @@ async fn an_attempt_beyond_its_time_fails() {
 #[jitney::test]
 async fn a_batch_is_at_most_of_its_size() {
     #[handler(batch(size = 2))]
-    async fn count(batch: Batch<OrderPaid>, State(sizes): State<Arc<Mutex<Vec<usize>>>>) -> Each<Option<OrderShipped>> {
+    async fn count(
+        batch: Batch<OrderPaid>,
+        State(sizes): State<Arc<Mutex<Vec<usize>>>>,
+    ) -> Each<Option<OrderShipped>> {
         sizes.lock().unwrap().push(batch.len());
         Each(batch.iter().map(|_| None).collect())
     }
 
     let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
-    let app = TestApp::run(|bus| App::new("shop", bus).handlers(handlers![count])).state(Arc::clone(&sizes)).await;
+    let app =
+        TestApp::run(|bus| App::new("shop", bus).handlers(handlers![count])).state(Arc::clone(&sizes)).await;
     let events: Vec<_> = (0..5).map(|invoice| paid("42", invoice)).collect();
     app.bus().publish_all(&events).await.unwrap();
     app.settled().await;

@@ -21,9 +21,11 @@
 //! }
 //!
 //! mod nats {
-//!     # use super::Nats;
+//!     use super::Nats;
+//!
 //!     jitney_testkit::conformance_tests!(Real, Nats { url: "nats://localhost".to_owned() });
 //! }
+//! # fn main() {}
 //! ```
 //!
 //! Which checks run is decided by the transport's [`Capabilities`](jitney_core::Capabilities): what it claims it

@@ -62,7 +62,7 @@ impl History {
     /// # Errors
     ///
     /// What was violated, each with the records that show it; see [`Violations`].
-    pub fn check(&self, expectations: &Expectations) -> Result<Summary, Violations> {
+    pub fn check(&self, expectations: &Expectations) -> Result<Summary, Box<Violations>> {
         check::check(&self.records, expectations)
     }
 }

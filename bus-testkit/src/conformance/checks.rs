@@ -45,7 +45,9 @@ impl Need {
             Need::Backlog => (capabilities.backlog, "the backend keeps nothing for groups to come"),
             Need::MessageLimit => (capabilities.max_message_bytes.is_some(), "messages have no limit"),
             Need::SettleWithin => (capabilities.settle_within.is_some(), "deliveries have no time limit"),
-            Need::AnyBytes => (trial.fixture.carries_any_bytes(), "the backend carries its codec's bytes only"),
+            Need::AnyBytes => {
+                (trial.fixture.carries_any_bytes(), "the backend carries its codec's bytes only")
+            }
             Need::Restarts => (trial.fixture.can_restart(), "the fixture cannot restart the broker"),
             Need::Secret => (trial.fixture.secret().is_some(), "the fixture has no password"),
         };

@@ -21,7 +21,8 @@ struct Payload {
 /// The message of `event`, its body longer by `padding` letters.
 pub(super) fn encode(codec: &dyn Codec, env: &Env, event: &EventRef, padding: usize) -> Outcome<Outbound> {
     let payload = Payload { event: event.clone(), padding: "x".repeat(padding) };
-    let payload = serde_json::to_vec(&payload).map_err(|error| Failure(format!("encoding {event}: {error}")))?;
+    let payload =
+        serde_json::to_vec(&payload).map_err(|error| Failure(format!("encoding {event}: {error}")))?;
     let time = Timestamp::from_millisecond(env.now().as_millisecond()).unwrap_or_default();
     let version = Version::new(1, 0);
     let head = Head::new(env.new_id(), "Checked", "Conformance", event.key.clone(), time, version);

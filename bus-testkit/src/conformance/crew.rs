@@ -33,7 +33,11 @@ impl Crew {
     }
 
     /// Whichever deliveries come first within `limit`, if any do.
-    pub(super) async fn take_within(&mut self, env: &Env, limit: Duration) -> Outcome<Option<(usize, Vec<Got>)>> {
+    pub(super) async fn take_within(
+        &mut self,
+        env: &Env,
+        limit: Duration,
+    ) -> Outcome<Option<(usize, Vec<Got>)>> {
         let Crew { members, next } = self;
         let polled = poll_fn(|cx| {
             for turn in 0..members.len() {

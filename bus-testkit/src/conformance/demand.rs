@@ -1,5 +1,6 @@
 //! How much is handed out at once.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
@@ -24,7 +25,11 @@ async fn waiting(trial: &Trial<'_>, count: usize, prefetch: usize) -> Outcome<Me
 pub(super) async fn gives_nothing_without_demand(trial: &Trial<'_>) -> Outcome {
     let mut member = waiting(trial, 20, 100).await?;
     let polled = trial.env.timeout(trial.quiet(), poll_fn(|cx| member.poll(cx, Demand::NOTHING))).await;
-    ensure!(polled.is_err(), "something came with a demand of nothing: {:?}", polled.map(|got| got.map(|got| got.map(|got| got.len()))));
+    ensure!(
+        polled.is_err(),
+        "something came with a demand of nothing: {:?}",
+        polled.map(|got| got.map(|got| got.map(|got| got.len())))
+    );
     member.consume(20).await?;
     member.leave().await
 }
@@ -62,7 +67,7 @@ pub(super) async fn keeps_to_the_prefetch(trial: &Trial<'_>) -> Outcome {
 /// The reader turns away again and again, with and without demand.
 pub(super) async fn cancelled_polls_lose_nothing(trial: &Trial<'_>) -> Outcome {
     let mut member = waiting(trial, 200, 1_000).await?;
-    let mut received = std::collections::BTreeSet::new();
+    let mut received = BTreeSet::new();
     while received.len() < 200 {
         let glance = Demand { events: trial.random(3), ..DEMAND };
         let polled = match member.poll(&mut Context::from_waker(Waker::noop()), glance) {
@@ -70,7 +75,10 @@ pub(super) async fn cancelled_polls_lose_nothing(trial: &Trial<'_>) -> Outcome {
             Poll::Pending => {
                 let came = member.take(Demand { events: 1 + trial.random(3), ..DEMAND }).await;
                 came.map_err(|Failure(why)| {
-                    Failure(format!("{} of 200 events came to a reader that turned away, then: {why}", received.len()))
+                    Failure(format!(
+                        "{} of 200 events came to a reader that turned away, then: {why}",
+                        received.len()
+                    ))
                 })?
             }
         };

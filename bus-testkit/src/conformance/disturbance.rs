@@ -40,7 +40,7 @@ async fn disturbed(trial: &Trial<'_>, disturbance: Disturbance) -> Outcome {
     let mut acked = 0;
     for (round, chunk) in events.chunks(500).enumerate() {
         let outcomes = trial.try_publish(&*transport, chunk).await?;
-        acked += outcomes.into_iter().filter(|outcome| outcome_is_acked(outcome)).count();
+        acked += outcomes.into_iter().filter(is_acked).count();
         // Some stay behind, so that each disturbance finds deliveries under way.
         while settled.len() + 100 < acked {
             let (place, got) = crew.take(trial).await?;
@@ -50,7 +50,7 @@ async fn disturbed(trial: &Trial<'_>, disturbance: Disturbance) -> Outcome {
         match disturbance {
             Disturbance::Members => {
                 come_and_go(trial, &mut crew, &transport, (&group, &topic), &mut settled).await?;
-            },
+            }
             Disturbance::Restarts if round == 6 || round == 9 => {
                 trial.recorder.fault("the broker is restarted");
                 trial.fixture.restart().await?;
@@ -66,7 +66,7 @@ async fn disturbed(trial: &Trial<'_>, disturbance: Disturbance) -> Outcome {
     Ok(())
 }
 
-fn outcome_is_acked(outcome: &Published) -> bool {
+fn is_acked(outcome: &Published) -> bool {
     matches!(outcome, Published::Acked)
 }
 

@@ -90,7 +90,10 @@ async fn round_trip(trial: &Trial<'_>, transport: &dyn Transport, batch: Vec<Out
 /// The message that was most likely sent: the same body, or else the same key.
 fn closest(missing: &[Message], came: &Message) -> Option<usize> {
     let same_body = missing.iter().position(|sent| sent.body == came.body && sent.key == came.key);
-    same_body.or_else(|| missing.iter().position(|sent| sent.key == came.key && came.body.len() <= sent.body.len()))
+    same_body
+        .or_else(|| {
+            missing.iter().position(|sent| sent.key == came.key && came.body.len() <= sent.body.len())
+        })
         .or_else(|| missing.iter().position(|sent| sent.body == came.body))
 }
 
@@ -102,7 +105,11 @@ fn compare(sent: &Message, came: &Message) -> Outcome {
     ensure!(came.body == sent.body, "a body of {of} bytes came as other {body} bytes");
     let ours = |header: &&Header| sent.headers.iter().any(|sent| sent.name == header.name);
     let headers: Vec<_> = came.headers.iter().filter(ours).cloned().collect();
-    ensure!(headers == sent.headers, "published with the headers {:?}, delivered with {headers:?}", sent.headers);
+    ensure!(
+        headers == sent.headers,
+        "published with the headers {:?}, delivered with {headers:?}",
+        sent.headers
+    );
     Ok(())
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join;
-use jitney_core::transport::{Mode, Start};
+use jitney_core::transport::{Mode, Start, Transport};
 
 use super::crew::Crew;
-use super::failure::{Outcome, ensure};
+use super::failure::{Failure, Outcome, ensure};
 use super::member::Member;
 use super::trial::Trial;
 use crate::history::EventRef;
@@ -77,7 +77,9 @@ pub(super) async fn broadcasts_to_every_member(trial: &Trial<'_>) -> Outcome {
     let mut members = Vec::new();
     for _ in 0..3 {
         let topics = [topic.as_str()];
-        members.push(Member::join(trial, &transport, &group, &topics, Mode::Broadcast, Start::Latest, 1_000).await?);
+        members.push(
+            Member::join(trial, &transport, &group, &topics, Mode::Broadcast, Start::Latest, 1_000).await?,
+        );
     }
     for member in &mut members {
         wait_until_joined(trial, &*transport, member).await?;
@@ -99,7 +101,11 @@ pub(super) async fn broadcasts_to_every_member(trial: &Trial<'_>) -> Outcome {
 
 /// A member that begins with the next event may take a moment until it is there: events are published to a
 /// key of their own until one comes.
-async fn wait_until_joined(trial: &Trial<'_>, transport: &dyn jitney_core::transport::Transport, member: &mut Member) -> Outcome<Vec<EventRef>> {
+async fn wait_until_joined(
+    trial: &Trial<'_>,
+    transport: &dyn Transport,
+    member: &mut Member,
+) -> Outcome<Vec<EventRef>> {
     let probe = trial.name("probe");
     let topic = member.topic().to_owned();
     let mut seen = Vec::new();
@@ -114,7 +120,7 @@ async fn wait_until_joined(trial: &Trial<'_>, transport: &dyn jitney_core::trans
             }
         }
     }
-    Err(super::failure::Failure(format!("none of 100 events came to a member of group {}", member.group)))
+    Err(Failure(format!("none of 100 events came to a member of group {}", member.group)))
 }
 
 pub(super) async fn new_group_gets_the_backlog(trial: &Trial<'_>) -> Outcome {
@@ -138,9 +144,14 @@ pub(super) async fn latest_begins_with_the_next(trial: &Trial<'_>) -> Outcome {
     trial.publish(&*transport, &before).await?;
     let topics = [topic.as_str()];
     let group = trial.name("group");
-    let mut member = Member::join(trial, &transport, &group, &topics, Mode::Competing, Start::Latest, 1_000).await?;
+    let mut member =
+        Member::join(trial, &transport, &group, &topics, Mode::Competing, Start::Latest, 1_000).await?;
     let seen = wait_until_joined(trial, &*transport, &mut member).await?;
     let old = seen.iter().find(|event| before.contains(event));
-    ensure!(old.is_none(), "{} came, published before the group began with the next event", old.map_or_else(String::new, ToString::to_string));
+    ensure!(
+        old.is_none(),
+        "{} came, published before the group began with the next event",
+        old.map_or_else(String::new, ToString::to_string)
+    );
     member.leave().await
 }

@@ -1,6 +1,6 @@
 //! A member of a group, as checks drive it: polls its source, settles, records.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -59,7 +59,8 @@ impl Member {
         start: Start,
         prefetch: usize,
     ) -> Outcome<Member> {
-        let interest = |&topic: &&str| Interest { topic: topic.to_owned(), aggregate: None, event_types: Vec::new() };
+        let interest =
+            |&topic: &&str| Interest { topic: topic.to_owned(), aggregate: None, event_types: Vec::new() };
         let subscription = Subscription {
             group: group.to_owned(),
             interests: topics.iter().map(interest).collect(),
@@ -112,7 +113,8 @@ impl Member {
             match event {
                 Ok(SourceEvent::Deliveries(deliveries)) => {
                     self.interruptions = 0;
-                    let got = deliveries.into_iter().map(|delivery| self.got(delivery)).collect::<Outcome<_>>();
+                    let got =
+                        deliveries.into_iter().map(|delivery| self.got(delivery)).collect::<Outcome<_>>();
                     return Poll::Ready(got.map(Some));
                 }
                 Ok(SourceEvent::Revoking { epoch, .. }) => {
@@ -126,7 +128,9 @@ impl Member {
                     self.ready.retain(|got| got.delivery.epoch != epoch);
                 }
                 Ok(SourceEvent::Closed) => self.ended = true,
-                Err(error) if error.is_retryable() && self.interruptions < INTERRUPTIONS => self.interruptions += 1,
+                Err(error) if error.is_retryable() && self.interruptions < INTERRUPTIONS => {
+                    self.interruptions += 1
+                }
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
@@ -151,7 +155,10 @@ impl Member {
         let (env, patience) = (self.env.clone(), self.patience);
         let polled = env.timeout(patience, poll_fn(|cx| self.poll(cx, demand))).await;
         let Ok(polled) = polled else {
-            return Err(Failure(format!("waited {patience:?} in vain for a delivery to group {}", self.group)));
+            return Err(Failure(format!(
+                "waited {patience:?} in vain for a delivery to group {}",
+                self.group
+            )));
         };
         polled?.ok_or_else(|| Failure(format!("the subscription of group {} was closed", self.group)))
     }
@@ -191,7 +198,7 @@ impl Member {
 
     /// Receives and acks until `count` different events have come.
     pub(super) async fn consume(&mut self, count: usize) -> Outcome<Vec<EventRef>> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut order = Vec::with_capacity(count);
         while order.len() < count {
             let got = self.next().await.map_err(|Failure(why)| {
@@ -208,7 +215,11 @@ impl Member {
     /// Wants nothing to come for `limit`.
     pub(super) async fn nothing(&mut self, limit: Duration, why: &str) -> Outcome {
         let got = self.next_within(limit).await?;
-        ensure!(got.is_none(), "{why}, but {} came", got.map_or_else(String::new, |got| got.event.to_string()));
+        ensure!(
+            got.is_none(),
+            "{why}, but {} came",
+            got.map_or_else(String::new, |got| got.event.to_string())
+        );
         Ok(())
     }
 

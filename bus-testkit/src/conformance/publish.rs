@@ -1,5 +1,6 @@
 //! What is published arrives, and is answered for truly.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -123,7 +124,9 @@ pub(super) async fn loses_nothing_published_before_close(trial: &Trial<'_>) -> O
     let topic = trial.topic(&*reader).await?;
     let mut member = trial.join(&reader, &trial.name("group"), &[&topic]).await?;
     let events = trial.events(&topic, 10_000, 10_000);
-    let outcomes = trial.wait("10,000 publishes", join_all(events.iter().map(|event| one(trial, &*writer, event)))).await?;
+    let outcomes = trial
+        .wait("10,000 publishes", join_all(events.iter().map(|event| one(trial, &*writer, event))))
+        .await?;
     let acked = count_acked(outcomes)?;
     ensure!(acked == events.len(), "{acked} of {} publishes were acked", events.len());
     trial.wait("closing", writer.close(trial.fixture.patience())).await??;
@@ -207,7 +210,7 @@ pub(super) async fn dropped_publishes_harm_no_others(trial: &Trial<'_>) -> Outco
         ensure!(outcome? == PublishOutcome::Acked, "a publish failed beside others that were dropped");
         acked += 1;
     }
-    let mut owed: std::collections::BTreeSet<_> = events.iter().step_by(2).cloned().collect();
+    let mut owed: BTreeSet<_> = events.iter().step_by(2).cloned().collect();
     let mut received = 0;
     while !owed.is_empty() || received < acked {
         let got = member.next().await.map_err(|Failure(why)| {

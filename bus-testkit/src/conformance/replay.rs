@@ -12,7 +12,9 @@ use super::member::{Got, Member};
 use super::trial::Trial;
 
 fn admin(transport: &dyn Transport) -> Outcome<&dyn Admin> {
-    transport.admin().ok_or_else(|| Failure("the transport has no admin, which its capabilities need".to_owned()))
+    transport
+        .admin()
+        .ok_or_else(|| Failure("the transport has no admin, which its capabilities need".to_owned()))
 }
 
 /// A group that has settled 20 events of one key, and has no member any more.
@@ -55,7 +57,11 @@ impl Past {
             }
             sought => sought?,
         }
-        for group in [self.group.clone(), trial.name("group")] {
+        let mut groups = vec![self.group.clone()];
+        if start != Start::Earliest || trial.capabilities.backlog {
+            groups.push(trial.name("group"));
+        }
+        for group in groups {
             let topics = [self.topic.as_str()];
             let mut member =
                 Member::join(trial, &self.transport, &group, &topics, Mode::Competing, start, 1_000).await?;

@@ -51,12 +51,14 @@ async fn run_those(fixture: &dyn Fixture, those: impl Iterator<Item = &Check>) -
 }
 
 async fn run_one(fixture: &dyn Fixture, check: &Check) -> (Option<&'static str>, CheckResult) {
-    let result =
-        |verdict, facts| CheckResult { name: check.name, promise: check.promise, verdict, facts };
+    let result = |verdict, facts| CheckResult { name: check.name, promise: check.promise, verdict, facts };
     let capabilities = match fixture.transport().await {
         Ok(transport) => transport.capabilities().clone(),
         Err(error) => {
-            let verdict = Verdict::Failed(format!("the fixture opened no transport: {}", jitney_core::error_chain(&error)));
+            let verdict = Verdict::Failed(format!(
+                "the fixture opened no transport: {}",
+                jitney_core::error_chain(&error)
+            ));
             return (None, result(verdict, BTreeMap::new()));
         }
     };

@@ -1,6 +1,6 @@
 //! Credentials stay where they belong.
 
-use std::fmt::Debug;
+use std::error::Error;
 
 use jitney_core::transport::{Mode, Subscription};
 
@@ -31,12 +31,14 @@ pub(super) async fn keeps_credentials_to_itself(trial: &Trial<'_>) -> Outcome {
     trial.wait("closing", transport.close(trial.fixture.patience())).await??;
     silent("the transport's Debug output after close", format!("{transport:?}"))?;
     let message = trial.message(&*transport, &EventRef::new(trial.name("topic"), "late", 1))?;
-    if let Err(error) = trial.wait("a publish after close", transport.publish_one(message)).await?.into_result() {
+    if let Err(error) =
+        trial.wait("a publish after close", transport.publish_one(message)).await?.into_result()
+    {
         silent("the error of a publish after close", debug_and_display(&error))?;
     }
     Ok(())
 }
 
-fn debug_and_display(error: &(impl Debug + std::error::Error + 'static)) -> String {
+fn debug_and_display(error: &(impl Error + 'static)) -> String {
     format!("{error:?} {}", jitney_core::error_chain(error))
 }

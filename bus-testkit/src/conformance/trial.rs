@@ -112,7 +112,12 @@ impl<'f> Trial<'f> {
     }
 
     /// A member of `group` that competes for `topics` from the beginning.
-    pub(super) async fn join(&self, transport: &Arc<dyn Transport>, group: &str, topics: &[&str]) -> Outcome<Member> {
+    pub(super) async fn join(
+        &self,
+        transport: &Arc<dyn Transport>,
+        group: &str,
+        topics: &[&str],
+    ) -> Outcome<Member> {
         Member::join(self, transport, group, topics, Mode::Competing, self.beginning(), 1_000).await
     }
 
@@ -127,13 +132,23 @@ impl<'f> Trial<'f> {
     }
 
     /// Publishes in batches of a hundred and records the answers, whatever they are.
-    pub(super) async fn try_publish(&self, transport: &dyn Transport, events: &[EventRef]) -> Outcome<Vec<Published>> {
+    pub(super) async fn try_publish(
+        &self,
+        transport: &dyn Transport,
+        events: &[EventRef],
+    ) -> Outcome<Vec<Published>> {
         let mut answers = Vec::with_capacity(events.len());
         for chunk in events.chunks(100) {
-            let messages: Outcome<Vec<_>> = chunk.iter().map(|event| self.message(transport, event)).collect();
+            let messages: Outcome<Vec<_>> =
+                chunk.iter().map(|event| self.message(transport, event)).collect();
             chunk.iter().for_each(|event| self.recorder.publishing(event));
             let outcomes = self.wait("the outcomes of a publish", transport.publish(messages?)).await?;
-            ensure!(outcomes.len() == chunk.len(), "{} messages got {} outcomes", chunk.len(), outcomes.len());
+            ensure!(
+                outcomes.len() == chunk.len(),
+                "{} messages got {} outcomes",
+                chunk.len(),
+                outcomes.len()
+            );
             for (event, outcome) in chunk.iter().zip(&outcomes) {
                 self.recorder.published(event, summarize(outcome));
             }
@@ -156,7 +171,8 @@ impl<'f> Trial<'f> {
 
     /// Holds everything recorded so far against `expectations`.
     pub(super) fn judge(&self, expectations: &Expectations) -> Outcome<Summary> {
-        let summary = self.recorder.history().check(expectations).map_err(|story| Failure(story.to_string()))?;
+        let summary =
+            self.recorder.history().check(expectations).map_err(|story| Failure(story.to_string()))?;
         self.observe("delivered", summary.delivered);
         Ok(summary)
     }

@@ -22,9 +22,8 @@ pub(super) fn judge<'h>(
     next: &Delivered<'h>,
 ) -> Again {
     let slack = expected.clock_slack;
-    let between = |record: &&Record| {
-        !record.is_before(earlier.record, slack) && !next.record.is_before(record, slack)
-    };
+    let between =
+        |record: &&Record| !record.is_before(earlier.record, slack) && !next.record.is_before(record, slack);
     let rewound = index.rewinds.get(next.group).is_some_and(|rewinds| rewinds.iter().any(between));
     if expected.free_duplicates || rewound || !index.published_once(&next.arrival.event) {
         return Again::Explained;

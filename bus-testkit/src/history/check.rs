@@ -1,12 +1,13 @@
 //! The five properties.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fmt;
+use std::hash::Hash;
 
 use super::causes::{Again, judge};
 use super::index::{Delivered, Index};
-use super::{EventRef, Expectations, Record, Summary, story};
+use super::{EventRef, Expectations, Record, SettledAs, Summary, story};
 
 /// So many violations are told in full; the others are counted.
 const TOLD: usize = 20;
@@ -75,7 +76,7 @@ impl Violations {
 
 impl Error for Violations {}
 
-pub(super) fn check(records: &[Record], expected: &Expectations) -> Result<Summary, Violations> {
+pub(super) fn check(records: &[Record], expected: &Expectations) -> Result<Summary, Box<Violations>> {
     let index = Index::new(records);
     let mut checker = Checker { index, expected, violations: Vec::new(), counts: HashMap::new() };
     let mut summary = Summary::of(&checker.index);
@@ -85,7 +86,7 @@ pub(super) fn check(records: &[Record], expected: &Expectations) -> Result<Summa
     if checker.counts.is_empty() {
         return Ok(summary);
     }
-    Err(Violations { violations: checker.violations, counts: checker.counts, summary })
+    Err(Box::new(Violations { violations: checker.violations, counts: checker.counts, summary }))
 }
 
 struct Checker<'h> {
@@ -101,7 +102,12 @@ impl<'h> Checker<'h> {
         *self.counts.entry(property).or_default() += 1;
         if self.violations.len() < TOLD {
             let story = story::tell(&self.index, group, event, shown);
-            self.violations.push(Violation { property, group: group.to_owned(), event: event.clone(), story });
+            self.violations.push(Violation {
+                property,
+                group: group.to_owned(),
+                event: event.clone(),
+                story,
+            });
         }
     }
 
@@ -110,7 +116,10 @@ impl<'h> Checker<'h> {
         let mut lost = Vec::new();
         for (&group, topics) in &self.index.topics {
             for &event in self.index.publishes.keys() {
-                if topics.contains(event.topic.as_str()) && self.index.acked(event) && !self.arrived(group, event) {
+                if topics.contains(event.topic.as_str())
+                    && self.index.acked(event)
+                    && !self.arrived(group, event)
+                {
                     lost.push((group, event));
                 }
             }
@@ -150,13 +159,13 @@ impl<'h> Checker<'h> {
     }
 
     /// First deliveries within a scope that came after one of a later event of the same key.
-    fn out_of_order<S: Eq + std::hash::Hash>(
+    fn out_of_order<S: Eq + Hash>(
         &self,
         scope: impl Fn(&Delivered<'h>) -> S,
     ) -> Vec<(Delivered<'h>, Delivered<'h>)> {
         let slack = self.expected.clock_slack;
         let mut latest: HashMap<_, Delivered<'h>> = HashMap::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut found = Vec::new();
         for &delivered in self.index.topics.keys().flat_map(|&group| self.index.of_group(group)) {
             let event = &delivered.arrival.event;
@@ -164,8 +173,7 @@ impl<'h> Checker<'h> {
             if !first || !self.index.published_once(event) {
                 continue;
             }
-            let latest =
-                latest.entry((scope(&delivered), &event.topic, &event.key)).or_insert(delivered);
+            let latest = latest.entry((scope(&delivered), &event.topic, &event.key)).or_insert(delivered);
             let overtaken = latest.arrival.event.sequence > event.sequence
                 && latest.record.is_before(delivered.record, slack)
                 && !self.was_sent_back(latest.record, &delivered);
@@ -185,9 +193,7 @@ impl<'h> Checker<'h> {
         let earlier = self.index.deliveries.get(&(delivered.group, &delivered.arrival.event));
         rewinds.into_iter().any(|rewind| !rewind.is_before(since, slack))
             || earlier.into_iter().flatten().any(|earlier| {
-                self.index
-                    .settlements(earlier)
-                    .any(|(_, settle, ok)| !ok || settle == super::SettledAs::Retry)
+                self.index.settlements(earlier).any(|(_, settle, ok)| !ok || settle == SettledAs::Retry)
             })
     }
 
@@ -195,9 +201,15 @@ impl<'h> Checker<'h> {
     fn check_deliveries(&mut self) {
         let mut found = Vec::new();
         for (&(group, event), deliveries) in &self.index.deliveries {
-            let wanted = self.index.topics.get(group).is_some_and(|topics| topics.contains(event.topic.as_str()));
+            let wanted =
+                self.index.topics.get(group).is_some_and(|topics| topics.contains(event.topic.as_str()));
             if !wanted || !self.index.possible(event) {
-                found.push((Property::NothingInvented, group, event, deliveries.iter().take(1).copied().collect()));
+                found.push((
+                    Property::NothingInvented,
+                    group,
+                    event,
+                    deliveries.iter().take(1).copied().collect(),
+                ));
             }
             if let Some((property, pair)) = self.repeated(deliveries) {
                 found.push((property, group, event, pair.to_vec()));

@@ -123,7 +123,11 @@ impl<'h> Index<'h> {
     }
 
     /// The deliveries of one event to one group, by time.
-    pub(super) fn of_event(&self, group: &'h str, event: &'h EventRef) -> impl Iterator<Item = &Delivered<'h>> {
+    pub(super) fn of_event(
+        &self,
+        group: &'h str,
+        event: &'h EventRef,
+    ) -> impl Iterator<Item = &Delivered<'h>> {
         self.deliveries.get(&(group, event)).into_iter().flatten()
     }
 

@@ -191,7 +191,10 @@ impl fmt::Display for Record {
             }
             What::Delivered { group, member, arrival } => {
                 let Arrival { event, attempt, partition, position, epoch, token } = arrival;
-                write!(f, "delivered {event} to {member} of {group}, attempt {attempt}, partition {partition}")?;
+                write!(
+                    f,
+                    "delivered {event} to {member} of {group}, attempt {attempt}, partition {partition}"
+                )?;
                 if let Some(position) = position {
                     write!(f, " at {position}")?;
                 }

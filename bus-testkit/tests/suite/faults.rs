@@ -33,7 +33,7 @@ faults! {
     shifting_time: ShiftsTime is caught by [carries_messages_whole] saying "delivered as of";
     truncating_bodies: TruncatesBodies is caught by [carries_any_bytes] saying "a body of 1000 bytes";
     truncating_large_bodies: TruncatesLargeBodies is caught by [carries_large_messages] saying "came as other 32768 bytes";
-    mixing_topics: MixesTopics is caught by [keeps_topics_apart] saying "came";
+    mixing_topics: MixesTopics is caught by [keeps_topics_apart] saying "every event of the topic was settled, but";
     mixing_groups: MixesGroups is caught by [gives_every_group_everything] saying "events came";
     forgetting_topics: ForgetsTopics is caught by [delivers_from_20_topics] saying "250 of 500 events came";
     sharing_with_all: SharesWithEveryMember is caught by [settled_does_not_come_again] saying "acked by a member that left";
@@ -45,7 +45,7 @@ faults! {
     ignoring_no_demand: IgnoresDemand is caught by [gives_nothing_without_demand] saying "a demand of nothing";
     giving_too_much: GivesTooMuch is caught by [gives_no_more_than_demanded] saying "with a demand of";
     losing_on_cancelled_polls: LosesOnCancelledPoll is caught by [cancelled_polls_lose_nothing] saying "to a reader that turned away";
-    delivering_twice: DeliversTwice is caught by [delivers_what_was_published] saying "came";
+    delivering_twice: DeliversTwice is caught by [delivers_what_was_published] saying "everything was settled, but";
     duplicates_among_members: DeliversTwice is caught by [shares_5_000_events_among_50_members] saying "settled means settled";
     inventing: InventsDeliveries is caught by [delivers_from_20_topics] saying "nothing is invented";
     delivering_after_ack: DeliversAfterAck is caught by [settled_does_not_come_again] saying "everything was acked, but";

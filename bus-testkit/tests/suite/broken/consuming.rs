@@ -97,7 +97,9 @@ struct BrokenSource {
 impl Source for BrokenSource {
     fn poll_next(&mut self, cx: &mut Context<'_>, demand: Demand) -> Poll<Result<SourceEvent, Error>> {
         *self.shared.waker.lock().unwrap() = Some(cx.waker().clone());
-        if demand.wants_deliveries() && let Some(extra) = self.shared.extra.lock().unwrap().pop_front() {
+        if demand.wants_deliveries()
+            && let Some(extra) = self.shared.extra.lock().unwrap().pop_front()
+        {
             return Poll::Ready(Ok(SourceEvent::Deliveries(vec![extra])));
         }
         let fault = self.shared.fault;
@@ -133,12 +135,15 @@ impl BrokenSource {
         self.delivered += 1;
         match self.shared.fault {
             Fault::CountsWrongly => deliveries.iter_mut().for_each(|delivery| delivery.attempt = 1),
-            Fault::DeliversTwice => deliveries.first().into_iter().for_each(|one| self.shared.again(one.clone())),
+            Fault::DeliversTwice => {
+                deliveries.first().into_iter().for_each(|one| self.shared.again(one.clone()))
+            }
             Fault::InventsDeliveries => {
                 // One digit of the body is another: an event that nobody published.
                 let mut invented = deliveries[0].clone();
                 let message = Arc::make_mut(&mut invented.message);
-                let body = String::from_utf8_lossy(&message.body).replace("\"sequence\":1", "\"sequence\":91");
+                let body =
+                    String::from_utf8_lossy(&message.body).replace("\"sequence\":1", "\"sequence\":91");
                 message.body = body.into_bytes().into();
                 self.shared.again(invented);
             }
@@ -197,7 +202,9 @@ impl BrokenSettler {
             | (Fault::LosesDeadLetters, Settle::DeadLetter(_)) => settle = Settle::Ack,
             (Fault::IgnoresDelay, Settle::Retry { after }) => *after = Duration::ZERO,
             (Fault::StripsDeadLetters, Settle::DeadLetter(letter)) => strip(letter),
-            (Fault::RepeatsDeadLetters, Settle::DeadLetter(_)) => settle = Settle::Retry { after: Duration::ZERO },
+            (Fault::RepeatsDeadLetters, Settle::DeadLetter(_)) => {
+                settle = Settle::Retry { after: Duration::ZERO }
+            }
             (Fault::SettlesTwice, Settle::Retry { .. }) if before => {
                 known.clone().into_iter().for_each(|delivery| shared.again(delivery));
             }

@@ -23,7 +23,8 @@ impl Broken {
             Fault::DroppedPublishTakesAnother => return self.publish_in_turn(batch).await,
             Fault::AcksAfterClose if self.closed.load(Ordering::SeqCst) => return acked(length),
             Fault::LeaksPasswordInErrors if self.closed.load(Ordering::SeqCst) => {
-                let error = || Error::new(ErrorKind::Closed, format!("sending to user:{SECRET}@localhost: closed"));
+                let error =
+                    || Error::new(ErrorKind::Closed, format!("sending to user:{SECRET}@localhost: closed"));
                 return (0..length).map(|_| Published::Rejected(error())).collect();
             }
             Fault::SwapsOrder => batch.reverse(),
