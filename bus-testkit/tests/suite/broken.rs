@@ -16,14 +16,14 @@ use jitney_core::transport::{
 };
 use jitney_core::{Capabilities, Error, ErrorKind};
 
-pub use consuming::BrokenHalves;
+pub(crate) use consuming::BrokenHalves;
 
 /// The password that must not leak.
-pub const SECRET: &str = "hunter2";
+pub(crate) const SECRET: &str = "hunter2";
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     // Publishing.
     LosesEach100th,
     LosesThe7777th,
@@ -80,18 +80,22 @@ pub enum Fault {
     ForgetsOnRestart,
 }
 
+/// Group, topic and position.
+type Place = (String, String, u64);
+type Live = (Token, Arc<dyn Settler>);
+
 /// What the broken transports of one fixture know of each other.
 #[derive(Default)]
-pub struct Wires {
+pub(crate) struct Wires {
     topics: Mutex<Vec<String>>,
     /// The live delivery of each message to each group: what a settlement under an old epoch wrongly settles.
-    live: Mutex<HashMap<(String, String, u64), (Token, Arc<dyn Settler>)>>,
+    live: Mutex<HashMap<Place, Live>>,
 }
 
 /// Deliveries that are with members of one transport, and who can settle them.
-pub type Outstanding = Arc<Mutex<HashMap<Token, (Delivery, Arc<dyn Settler>)>>>;
+pub(crate) type Outstanding = Arc<Mutex<HashMap<Token, (Delivery, Arc<dyn Settler>)>>>;
 
-pub struct Broken {
+pub(crate) struct Broken {
     inner: Arc<dyn Transport>,
     fault: Fault,
     capabilities: Capabilities,
@@ -105,7 +109,7 @@ pub struct Broken {
 }
 
 impl Broken {
-    pub fn new(inner: Arc<dyn Transport>, fault: Fault, wires: Arc<Wires>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Transport>, fault: Fault, wires: Arc<Wires>) -> Self {
         let mut capabilities = inner.capabilities().clone();
         if fault == Fault::TakesNothingBack {
             // The transport inside takes long to take back what this one promises soon.

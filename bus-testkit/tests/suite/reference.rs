@@ -18,14 +18,14 @@ use jitney_core::{Capabilities, Env};
 
 use transport::Reference;
 
-pub const MAX_BYTES: usize = 256 << 10;
-pub const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const MAX_BYTES: usize = 256 << 10;
+pub(crate) const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 
 type Instant = tokio::time::Instant;
 
 /// The broker, to which any number of transports connect.
 #[derive(Clone, Default)]
-pub struct Broker(Arc<Mutex<State>>, Env);
+pub(crate) struct Broker(Arc<Mutex<State>>, Env);
 
 #[derive(Default)]
 struct State {
@@ -169,11 +169,11 @@ impl Group {
 }
 
 impl Broker {
-    pub fn new(env: Env) -> Self {
+    pub(crate) fn new(env: Env) -> Self {
         Broker(Arc::default(), env)
     }
 
-    pub fn connect(&self) -> Arc<dyn Transport> {
+    pub(crate) fn connect(&self) -> Arc<dyn Transport> {
         let mut capabilities = Capabilities::none("reference");
         capabilities.ordered = true;
         capabilities.durable = true;
@@ -194,7 +194,7 @@ impl Broker {
     }
 
     /// All connections break; deliveries under way come again under a new epoch.
-    pub fn restart(&self, forgetting: bool) {
+    pub(crate) fn restart(&self, forgetting: bool) {
         let mut guard = self.state();
         let state = &mut *guard;
         for group in state.groups.values_mut() {

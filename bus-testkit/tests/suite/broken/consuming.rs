@@ -18,7 +18,7 @@ use super::{Fault, Outstanding, Wires};
 const EVERYTHING: Demand = Demand { events: 1_000, bytes: usize::MAX };
 
 /// What the two halves of one broken subscription share.
-pub struct BrokenHalves {
+pub(crate) struct BrokenHalves {
     fault: Fault,
     group: String,
     wires: Arc<Wires>,
@@ -33,7 +33,7 @@ pub struct BrokenHalves {
 }
 
 impl BrokenHalves {
-    pub fn around(
+    pub(crate) fn around(
         inner: Subscribed,
         fault: Fault,
         group: String,
@@ -79,7 +79,7 @@ impl BrokenHalves {
     }
 }
 
-pub async fn ack_outstanding(outstanding: &Outstanding) {
+pub(crate) async fn ack_outstanding(outstanding: &Outstanding) {
     let all: Vec<_> = outstanding.lock().unwrap().drain().collect();
     for (token, (_, settler)) in all {
         settler.settle(vec![Settlement { token, settle: Settle::Ack }]).await.unwrap();
@@ -117,7 +117,7 @@ impl Source for BrokenSource {
         match self.inner.poll_next(cx, asked) {
             Poll::Ready(Ok(SourceEvent::Deliveries(mut deliveries))) => {
                 self.tamper(&mut deliveries);
-                if fault == Fault::LosesOnCancelledPoll && self.delivered % 5 == 0 {
+                if fault == Fault::LosesOnCancelledPoll && self.delivered.is_multiple_of(5) {
                     self.stash = Some((cx.waker().clone(), deliveries));
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -130,7 +130,7 @@ impl Source for BrokenSource {
 }
 
 impl BrokenSource {
-    fn tamper(&mut self, deliveries: &mut Vec<Delivery>) {
+    fn tamper(&mut self, deliveries: &mut [Delivery]) {
         deliveries.iter().for_each(|delivery| self.shared.note(delivery));
         self.delivered += 1;
         match self.shared.fault {
@@ -213,7 +213,7 @@ impl BrokenSettler {
                 let lower = tokens.into_iter().filter(|other| other.number < token.number);
                 altered.extend(lower.map(|token| Settlement { token, settle: Settle::Ack }));
             }
-            (Fault::DeliversAfterAck, Settle::Ack) if token.number % 7 == 0 => {
+            (Fault::DeliversAfterAck, Settle::Ack) if token.number.is_multiple_of(7) => {
                 known.clone().into_iter().for_each(|delivery| shared.again(delivery));
             }
             (Fault::IgnoresEpoch, Settle::Ack) => {

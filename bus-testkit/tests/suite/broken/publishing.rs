@@ -17,7 +17,9 @@ impl Broken {
     pub(super) async fn publish_broken(&self, mut batch: Vec<Outbound>) -> Vec<Published> {
         let length = batch.len();
         match self.fault {
-            Fault::LosesEach100th => return self.publish_but(batch, |number| number % 100 == 0).await,
+            Fault::LosesEach100th => {
+                return self.publish_but(batch, |number| number.is_multiple_of(100)).await;
+            }
             Fault::LosesThe7777th => return self.publish_but(batch, |number| number == 7_777).await,
             Fault::AcksBeforeStoring => return self.publish_later(batch).await,
             Fault::DroppedPublishTakesAnother => return self.publish_in_turn(batch).await,
