@@ -15,6 +15,7 @@
 mod checks;
 mod describe;
 mod forward;
+mod observe;
 mod part;
 mod plan;
 mod running;

@@ -6,6 +6,10 @@ use serde_json::value::RawValue;
 
 use crate::Id;
 
+/// The pair that marks an event which was published in several major versions under one id: all of them, parted by
+/// commas. A group handles the highest one that it knows, and skips the others.
+pub const ALTERNATES: &str = "alternates";
+
 /// Who, in which chain of events, and because of which event.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]

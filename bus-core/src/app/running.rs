@@ -5,15 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, select};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Settings;
+use super::observe::{lag, observe};
 use super::part::Hook;
 use super::plan::{Plan, PlannedGroup};
+use crate::admin::Lag;
 use crate::dispatch::{Group, GroupStats, SubscriptionLoop};
 use crate::middleware::BreakerState;
 use crate::publish::Bus;
@@ -61,6 +63,8 @@ impl RunningApp {
             let flat: fn(Joined) -> Result<(), Error> = flatten;
             tasks.push(env.spawn(work).map(flat));
         }
+        let observing = select(told_to_stop(stopped), Box::pin(observe(running.clone())));
+        drop(bus.env().spawn(observing.map(drop)));
         Ok(RunningApp { bus, named, groups: running, tasks, stop, on_stop, settings })
     }
 
@@ -87,6 +91,19 @@ impl RunningApp {
                 .collect(),
         });
         Health { groups: groups.collect() }
+    }
+
+    /// How far each group is behind, by full name; nothing for groups whose bus cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// When a broker does not answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn lag(&self) -> Result<BTreeMap<String, Vec<Lag>>, Error> {
+        lag(&self.groups).await
     }
 
     /// Waits until a group ends by itself: with its error, or with none where every group has ended without.

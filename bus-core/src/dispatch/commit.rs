@@ -56,7 +56,7 @@ async fn publish_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Resul
         }
     };
     loop {
-        let outcomes = group.bus.transport().publish(outbound.clone()).await;
+        let outcomes = group.bus.transmit(outbound.clone()).await;
         let (again, error) = not_published(outbound, outcomes)?;
         let Some(error) = error else { return Ok(()) };
         outbound = again;

@@ -11,9 +11,10 @@ use crate::codec::Codec;
 use crate::dead_letter::Reason;
 use crate::event::EventType;
 use crate::handler::{Accepts, Handler, HandlerEntry, Idempotency};
+use crate::metadata::ALTERNATES;
 use crate::middleware::{Breaker, Middleware, RetryPolicy};
 use crate::transport::{Delivery, Interest};
-use crate::{Error, RawEvent, error_chain};
+use crate::{Error, Head, RawEvent, error_chain};
 
 /// A handler with everything around it.
 pub(crate) struct Route {
@@ -146,6 +147,9 @@ impl Router {
         let Some(entries) = self.by_name.get(&*head.event_type) else {
             return self.unhandled(&head.event_type);
         };
+        if is_alternate(head, entries) {
+            return Destination::Skip;
+        }
         match entries.iter().find(|entry| entry.event_type.version().major == head.version.major) {
             Some(entry) => Destination::Handle(Arc::clone(&entry.route), event),
             None => {
@@ -170,6 +174,15 @@ impl Router {
         let error = format!("no handler of the group takes `{event_type}`, and the group is strict");
         Destination::DeadLetter(Reason::Unhandled, error)
     }
+}
+
+/// Whether the same event comes in a higher version that is handled here, or this version is not handled while another
+/// one is.
+fn is_alternate(head: &Head, entries: &[Entry]) -> bool {
+    let Some(versions) = head.metadata.pairs.get(ALTERNATES) else { return false };
+    let handled = |major: &u32| entries.iter().any(|entry| entry.event_type.version().major == *major);
+    let versions = versions.split(',').filter_map(|major| major.parse().ok());
+    versions.filter(handled).max().is_some_and(|best| best != head.version.major)
 }
 
 impl Route {

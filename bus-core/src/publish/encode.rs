@@ -3,6 +3,7 @@
 use super::{Bus, OutgoingEvent};
 use crate::codec::{EncodePayload, JsonPayload};
 use crate::message::{Attributes, Message, Outbound, Topic};
+use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
 
 /// An event that has its envelope, on the way to the codec.
@@ -34,6 +35,21 @@ impl Bus {
             layer.outgoing(&mut event).await?;
         }
         self.encode_plain(Draft { head: event.head, payload: &JsonPayload(event.payload), ..draft })
+    }
+
+    /// Hands encoded events to the transport, and counts those that it has.
+    pub(crate) async fn transmit(&self, batch: Vec<Outbound>) -> Vec<Published> {
+        let types: Vec<_> = batch
+            .iter()
+            .map(|outbound| outbound.attributes.as_ref().map(|about| about.event_type.clone()))
+            .collect();
+        let outcomes = self.transport().publish(batch).await;
+        for (event_type, outcome) in types.into_iter().zip(&outcomes) {
+            if let (Some(event_type), Published::Acked) = (event_type, outcome) {
+                metrics::counter!("jitney_published_total", "event" => event_type).increment(1);
+            }
+        }
+        outcomes
     }
 
     /// Takes `draft` through the codec alone, for buses without layers.

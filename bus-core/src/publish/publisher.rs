@@ -8,7 +8,7 @@ use crate::codec::EncodePayload;
 use crate::event::{DomainEvent, EventType, Keyed};
 use crate::handler::Output;
 use crate::message::{Outbound, Topic};
-use crate::metadata::TraceContext;
+use crate::metadata::{ALTERNATES, TraceContext};
 use crate::transport::Published;
 use crate::{Envelope, Error, Head, Id, Metadata};
 
@@ -90,6 +90,34 @@ impl Publisher {
         self.publish_one(event.event_type(), aggregate_id.to_string(), None, event).await
     }
 
+    /// Publishes one fact in two major versions of its event type, side by side, while readers of the older version are
+    /// still there. Both carry one id and a mark, so that no group handles both: each takes the highest version that it
+    /// has a handler for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish_all`]; and when the two are not versions of one event type.
+    pub async fn publish_side_by_side<New, Old>(&self, new: &New, old: &Old) -> Result<Id, PublishError>
+    where
+        New: Keyed,
+        Old: Keyed,
+    {
+        let id = self.bus.env().new_id();
+        let (new_type, old_type) = (new.event_type(), old.event_type());
+        let (newer, older) = (new_type.version().major, old_type.version().major);
+        if new_type.name() != old_type.name() || newer == older {
+            let what = format!(
+                "publishing side by side: `{new_type}` and `{old_type}` are not two versions of one event"
+            );
+            return Err(PublishError { ids: vec![id], failed: vec![(0, Error::config(what))] });
+        }
+        let marked = self.clone().pair(ALTERNATES, format!("{older},{newer}"));
+        let mut batch = marked.batch();
+        batch.add_under(id.clone(), new.aggregate_id(), new.key(), new).await;
+        batch.add_under(id.clone(), old.aggregate_id(), old.key(), old).await;
+        batch.send().await.map(|_| id)
+    }
+
     /// Publishes `events` in one batch. See [`Bus::publish_all`].
     ///
     /// # Errors
@@ -122,8 +150,9 @@ impl Publisher {
         let draft = self.draft(id.clone(), event_type, aggregate_id, key, payload);
         let outbound = self.bus.encode(draft).await?;
         let published = self.bus.transport().publish_one(outbound).await;
+        published.into_result()?;
         metrics::counter!("jitney_published_total", "event" => event_type.name()).increment(1);
-        published.into_result().map(|()| id)
+        Ok(id)
     }
 
     fn draft<'a>(
@@ -182,16 +211,22 @@ pub struct PublishBatch {
 impl PublishBatch {
     /// Adds `event`; answers the id that it will have.
     pub async fn add<E: Keyed>(&mut self, event: &E) -> Id {
-        self.add_for(event.aggregate_id(), event.key(), event).await
+        let id = self.publisher.bus.env().new_id();
+        self.add_under(id.clone(), event.aggregate_id(), event.key(), event).await;
+        id
     }
 
-    async fn add_for<E: DomainEvent>(&mut self, aggregate_id: String, key: Option<String>, event: &E) -> Id {
+    async fn add_under<E: DomainEvent>(
+        &mut self,
+        id: Id,
+        aggregate_id: String,
+        key: Option<String>,
+        event: &E,
+    ) {
         let bus = &self.publisher.bus;
-        let id = bus.env().new_id();
         let draft = self.publisher.draft(id.clone(), event.event_type(), aggregate_id, key, event);
         let encoded = bus.encode(draft).await;
-        self.entries.push((id.clone(), encoded));
-        id
+        self.entries.push((id, encoded));
     }
 
     /// Publishes the events; answers their ids. When one could not be encoded, none is published.
@@ -213,8 +248,7 @@ impl PublishBatch {
         if !failed.is_empty() {
             return Err(PublishError { ids, failed });
         }
-        metrics::counter!("jitney_published_total").increment(outbound.len() as u64);
-        let outcomes = self.publisher.bus.transport().publish(outbound).await;
+        let outcomes = self.publisher.bus.transmit(outbound).await;
         let results = outcomes.into_iter().map(Published::into_result).enumerate();
         failed.extend(results.filter_map(|(index, result)| result.err().map(|error| (index, error))));
         if failed.is_empty() { Ok(ids) } else { Err(PublishError { ids, failed }) }
