@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jitney_core::transport::Transport;
 use jitney_core::{Capabilities, Env, Error};
 use jitney_memory::{Memory, Semantics};
-use jitney_testkit::conformance::Fixture;
+use jitney_testkit::conformance::{self, Fixture};
 use jitney_testkit::history::Expectations;
 
 struct OnMemory {
@@ -43,6 +43,50 @@ impl Fixture for OnMemory {
             Semantics::EventBridge => expectations.settles_up_to_a_gap(false),
         }
     }
+}
+
+/// What no rules promise is skipped, and nothing else is.
+#[test]
+fn only_what_is_not_promised_is_skipped() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime can be built");
+    let skipped = |semantics| {
+        let report = runtime.block_on(async { conformance::run(&OnMemory::new(semantics)).await });
+        report.skipped().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        skipped(Semantics::Kafka),
+        [
+            "keep_alive_holds_a_delivery",
+            "takes_back_what_is_held_too_long",
+            "survives_restarts_of_the_broker",
+            "keeps_credentials_to_itself"
+        ]
+    );
+    assert_eq!(
+        skipped(Semantics::RabbitMq),
+        [
+            "new_group_gets_the_backlog",
+            "keep_alive_holds_a_delivery",
+            "takes_back_what_is_held_too_long",
+            "replays_from_the_earliest",
+            "replays_from_a_position",
+            "replays_from_a_time",
+            "survives_restarts_of_the_broker",
+            "keeps_credentials_to_itself"
+        ]
+    );
+    assert_eq!(
+        skipped(Semantics::EventBridge),
+        [
+            "keeps_order_per_key",
+            "broadcasts_to_every_member",
+            "new_group_gets_the_backlog",
+            "replays_from_a_position",
+            "survives_restarts_of_the_broker",
+            "keeps_credentials_to_itself"
+        ]
+    );
 }
 
 mod kafka {

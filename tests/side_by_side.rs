@@ -60,7 +60,11 @@ fn each_group_handles_the_highest_version_that_it_knows() {
         let app = TestApp::run(|bus| App::new("shop", bus).handlers(handlers![by_the_new, by_the_old]));
         let app = app.state(seen.clone()).await;
         let placed = Placed { order_id: "1".into(), currency: "EUR".into() };
-        app.bus().publisher().publish_side_by_side(&placed, &PlacedV1 { order_id: "1".into() }).await.unwrap();
+        app.bus()
+            .publisher()
+            .publish_side_by_side(&placed, &PlacedV1 { order_id: "1".into() })
+            .await
+            .unwrap();
         app.settled().await;
         assert_eq!(seen.sorted(), ["new 1 EUR", "old 1"]);
         app.assert_no_dead_letters();
@@ -70,7 +74,9 @@ fn each_group_handles_the_highest_version_that_it_knows() {
 #[test]
 fn two_events_are_not_two_versions() {
     run_test(config("not_two_versions"), || async {
-        let app = TestApp::run(|bus| App::new("shop", bus).handlers(handlers![by_the_new])).state(Seen::default()).await;
+        let app = TestApp::run(|bus| App::new("shop", bus).handlers(handlers![by_the_new]))
+            .state(Seen::default())
+            .await;
         let old = PlacedV1 { order_id: "1".into() };
         let error = app.bus().publisher().publish_side_by_side(&old, &old).await.unwrap_err();
         assert!(error.failed()[0].1.to_string().contains("not two versions of one event"), "{error}");
