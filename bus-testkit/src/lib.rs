@@ -1,7 +1,11 @@
 //! Tests of applications, and tests of backends.
 //!
 //! [`TestApp`] runs the production builder of an application on the memory bus, in virtual time, under seeded faults.
+//! [`conformance`] is the suite that every transport passes; [`history`] judges what a run recorded, be it of one
+//! check or of many processes under faults.
 
+pub mod conformance;
 pub mod harness;
+pub mod history;
 
 pub use harness::{TestApp, TestConfig, TestResult, TestRun, run_test};
