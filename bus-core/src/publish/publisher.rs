@@ -74,7 +74,17 @@ impl Publisher {
     ///
     /// As [`Bus::publish`].
     pub async fn publish<E: Keyed>(&self, event: &E) -> Result<Id, Error> {
-        self.publish_one(event.event_type(), event.aggregate_id(), event.key(), event).await
+        self.publish_as(self.bus.env().new_id(), event).await
+    }
+
+    /// Publishes `event` under the id `id`: what to call again when it is not known whether an earlier call has
+    /// published it, since readers recognise a second copy by its id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish`].
+    pub async fn publish_as<E: Keyed>(&self, id: Id, event: &E) -> Result<Id, Error> {
+        self.publish_one(id, event.event_type(), event.aggregate_id(), event.key(), event).await
     }
 
     /// Publishes an event that does not say itself which aggregate it belongs to.
@@ -87,7 +97,8 @@ impl Publisher {
         aggregate_id: impl fmt::Display,
         event: &E,
     ) -> Result<Id, Error> {
-        self.publish_one(event.event_type(), aggregate_id.to_string(), None, event).await
+        let id = self.bus.env().new_id();
+        self.publish_one(id, event.event_type(), aggregate_id.to_string(), None, event).await
     }
 
     /// Publishes one fact in two major versions of its event type, side by side, while readers of the older version are
@@ -141,12 +152,12 @@ impl Publisher {
 
     async fn publish_one(
         &self,
+        id: Id,
         event_type: &'static EventType,
         aggregate_id: String,
         key: Option<String>,
         payload: &dyn EncodePayload,
     ) -> Result<Id, Error> {
-        let id = self.bus.env().new_id();
         let draft = self.draft(id.clone(), event_type, aggregate_id, key, payload);
         let outbound = self.bus.encode(draft).await?;
         let published = self.bus.transport().publish_one(outbound).await;

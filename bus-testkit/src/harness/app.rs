@@ -60,8 +60,9 @@ impl TestApp {
     ///
     /// When the event can never be published.
     pub async fn publish<E: Keyed>(&self, event: &E) -> Id {
+        let id = self.env().new_id();
         loop {
-            match self.bus.publish(event).await {
+            match self.bus.publisher().publish_as(id.clone(), event).await {
                 Ok(id) => return id,
                 Err(error) if error.is_retryable() => {}
                 Err(error) => panic!("publishing an event in a test: {}", error_chain(&error)),
