@@ -1,0 +1,115 @@
+//! What can be asked of the order service, and what can happen in it.
+
+use jitney::prelude::*;
+use rust_decimal::Decimal;
+
+/// A command: create this order.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "OrderDesk", id = order_id, topic = "order-commands")]
+pub struct PlaceOrder {
+    pub order_id: String,
+    pub customer_id: String,
+    pub ordered_at: String,
+    pub shipped_at: Option<String>,
+    pub items: Vec<Item>,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    pub product_id: String,
+    pub quantity: u32,
+    pub price: Decimal,
+    pub discount: Decimal,
+}
+
+/// An order exists. Version 1 had no currency.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id, version = "2.0", upcast_from = OrderCreatedV1)]
+pub struct OrderCreated {
+    pub order_id: String,
+    pub customer_id: String,
+    pub ordered_at: String,
+    pub shipped_at: Option<String>,
+    pub items: Vec<Item>,
+    pub currency: String,
+}
+
+/// An order exists, as earlier releases said it.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id, type = "OrderCreated")]
+pub struct OrderCreatedV1 {
+    pub order_id: String,
+    pub customer_id: String,
+    pub ordered_at: String,
+    pub shipped_at: Option<String>,
+    pub items: Vec<Item>,
+}
+
+impl From<OrderCreatedV1> for OrderCreated {
+    fn from(old: OrderCreatedV1) -> Self {
+        let OrderCreatedV1 { order_id, customer_id, ordered_at, shipped_at, items } = old;
+        OrderCreated { order_id, customer_id, ordered_at, shipped_at, items, currency: "USD".to_owned() }
+    }
+}
+
+/// A command was not followed.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id)]
+pub struct OrderRefused {
+    pub order_id: String,
+    pub reason: String,
+}
+
+/// The goods of an order are set aside.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id)]
+pub struct StockReserved {
+    pub order_id: String,
+    pub amount: Decimal,
+    pub shipped_at: Option<String>,
+}
+
+/// The goods of an order are back on the shelf.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id)]
+pub struct StockReleased {
+    pub order_id: String,
+    pub reason: String,
+}
+
+/// An order is paid.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id)]
+pub struct PaymentTaken {
+    pub order_id: String,
+    pub amount: Decimal,
+    pub shipped_at: Option<String>,
+}
+
+/// An order cannot be paid.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all = "camelCase")]
+#[event(aggregate = "Order", id = order_id)]
+pub struct PaymentDeclined {
+    pub order_id: String,
+    pub reason: String,
+}
+
+/// How an order goes on and ends: one event type a variant.
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[serde(rename_all_fields = "camelCase")]
+#[event(aggregate = "Order", id = order_id)]
+pub enum OrderProgress {
+    OrderConfirmed { order_id: String, shipped_at: Option<String> },
+    OrderCancelled { order_id: String, reason: String },
+    OrderShipped { order_id: String, shipped_at: String },
+}

@@ -1,0 +1,21 @@
+//! Payment: large orders are declined.
+
+use jitney::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::events::{PaymentDeclined, PaymentTaken, StockReserved};
+use crate::money;
+
+/// No order above this is paid.
+const LIMIT: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
+
+#[handler(group = "payment", concurrency = 32, idempotent)]
+pub async fn take_payment(reserved: StockReserved) -> Outcome {
+    let StockReserved { order_id, amount, shipped_at } = reserved;
+    if amount > LIMIT {
+        let reason = format!("{} is above the limit of {}", money::shown(amount), money::shown(LIMIT));
+        Outcome::publish(PaymentDeclined { order_id, reason })
+    } else {
+        Outcome::publish(PaymentTaken { order_id, amount, shipped_at })
+    }
+}
