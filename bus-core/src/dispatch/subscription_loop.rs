@@ -84,6 +84,8 @@ impl SubscriptionLoop {
             group,
         };
         this.arm_keep_alive();
+        // From now on, so that nobody finds a group that is about to run ended.
+        this.group.running.store(true, Ordering::Relaxed);
         this
     }
 
@@ -93,7 +95,6 @@ impl SubscriptionLoop {
     ///
     /// The error that ended the source.
     pub(crate) async fn run(mut self) -> Result<(), Error> {
-        self.group.running.store(true, Ordering::Relaxed);
         poll_fn(|cx| self.poll(cx)).await;
         self.group.running.store(false, Ordering::Relaxed);
         if let Err(error) = self.settler.leave(self.drain_within).await {
