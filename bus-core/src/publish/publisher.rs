@@ -10,7 +10,7 @@ use crate::handler::Output;
 use crate::message::{Outbound, Topic};
 use crate::metadata::{ALTERNATES, TraceContext};
 use crate::transport::Published;
-use crate::{Envelope, Error, Head, Id, Metadata};
+use crate::{Envelope, Error, ErrorKind, Head, Id, Metadata};
 
 /// Publishes events in a given chain, on behalf of a given user.
 ///
@@ -299,5 +299,15 @@ impl fmt::Display for PublishError {
 impl StdError for PublishError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.failed.first().map(|(_, error)| error as &(dyn StdError + 'static))
+    }
+}
+
+impl From<PublishError> for Error {
+    /// An error about the whole batch, of the kind of the first event that failed.
+    fn from(error: PublishError) -> Self {
+        let kind = error.failed.first().map_or(ErrorKind::Unknown, |(_, first)| first.kind());
+        let (batch, retryable) = (error.to_string(), error.is_retryable());
+        let Some((_, first)) = error.failed.into_iter().next() else { return Error::new(kind, batch) };
+        Error::new(kind, batch).retryable(retryable).with_source(first)
     }
 }
