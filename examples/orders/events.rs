@@ -109,7 +109,10 @@ pub struct PaymentDeclined {
 #[serde(rename_all_fields = "camelCase")]
 #[event(aggregate = "Order", id = order_id)]
 pub enum OrderProgress {
-    OrderConfirmed { order_id: String, shipped_at: Option<String> },
-    OrderCancelled { order_id: String, reason: String },
-    OrderShipped { order_id: String, shipped_at: String },
+    #[event(type = "OrderConfirmed")]
+    Confirmed { order_id: String, shipped_at: Option<String> },
+    #[event(type = "OrderCancelled")]
+    Cancelled { order_id: String, reason: String },
+    #[event(type = "OrderShipped")]
+    Shipped { order_id: String, shipped_at: String },
 }

@@ -10,20 +10,20 @@ pub struct Fulfilment;
 impl Fulfilment {
     #[handler]
     async fn confirm(&self, paid: PaymentTaken) -> OrderProgress {
-        OrderProgress::OrderConfirmed { order_id: paid.order_id, shipped_at: paid.shipped_at }
+        OrderProgress::Confirmed { order_id: paid.order_id, shipped_at: paid.shipped_at }
     }
 
     #[handler]
     async fn cancel(&self, released: StockReleased) -> OrderProgress {
-        OrderProgress::OrderCancelled { order_id: released.order_id, reason: released.reason }
+        OrderProgress::Cancelled { order_id: released.order_id, reason: released.reason }
     }
 
     /// Ships what has a date of shipping.
     #[handler]
     async fn ship(&self, progress: OrderProgress) -> Option<OrderProgress> {
         match progress {
-            OrderProgress::OrderConfirmed { order_id, shipped_at: Some(shipped_at) } => {
-                Some(OrderProgress::OrderShipped { order_id, shipped_at })
+            OrderProgress::Confirmed { order_id, shipped_at: Some(shipped_at) } => {
+                Some(OrderProgress::Shipped { order_id, shipped_at })
             }
             _ => None,
         }

@@ -113,13 +113,9 @@ impl OrderSummary {
     #[handler]
     async fn progressed(&self, progress: OrderProgress) {
         match progress {
-            OrderProgress::OrderConfirmed { order_id, .. } => {
-                self.update(&order_id, |row| row.confirmed = true)
-            }
-            OrderProgress::OrderCancelled { order_id, .. } => {
-                self.update(&order_id, |row| row.cancelled = true)
-            }
-            OrderProgress::OrderShipped { order_id, .. } => self.update(&order_id, |row| row.shipped = true),
+            OrderProgress::Confirmed { order_id, .. } => self.update(&order_id, |row| row.confirmed = true),
+            OrderProgress::Cancelled { order_id, .. } => self.update(&order_id, |row| row.cancelled = true),
+            OrderProgress::Shipped { order_id, .. } => self.update(&order_id, |row| row.shipped = true),
         }
     }
 }
