@@ -16,6 +16,9 @@ use crate::middleware::{Breaker, Middleware, RetryPolicy};
 use crate::transport::{Delivery, Interest};
 use crate::{Error, Head, RawEvent, error_chain};
 
+/// No clock overflows when this is added to it.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// A handler with everything around it.
 pub(crate) struct Route {
     pub(crate) name: String,
@@ -201,8 +204,8 @@ impl Route {
             handler,
             layers: layers.iter().cloned().chain(spec.layers).collect(),
             retry: spec.retry.unwrap_or(default_retry),
-            timeout: spec.timeout.unwrap_or(default_timeout),
-            breaker: spec.breaker.map(Breaker::new),
+            timeout: spec.timeout.unwrap_or(default_timeout).min(FAR),
+            breaker: spec.breaker.map(|policy| Breaker::new(policy.at_most(FAR))),
             idempotency: spec.idempotency,
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,

@@ -10,7 +10,7 @@ use crate::handler::Output;
 use crate::message::{Outbound, Topic};
 use crate::metadata::{ALTERNATES, TraceContext};
 use crate::transport::Published;
-use crate::{Envelope, Error, Head, Id, Metadata};
+use crate::{Envelope, Error, ErrorKind, Head, Id, Metadata};
 
 /// Publishes events in a given chain, on behalf of a given user.
 ///
@@ -257,6 +257,10 @@ impl PublishBatch {
             ids.push(id);
         }
         if !failed.is_empty() {
+            let refused: Vec<_> = failed.iter().map(|(index, _)| *index).collect();
+            let others = (0..ids.len()).filter(|index| !refused.contains(index));
+            failed.extend(others.map(|index| (index, not_sent())));
+            failed.sort_by_key(|(index, _)| *index);
             return Err(PublishError { ids, failed });
         }
         let outcomes = self.publisher.bus.transmit(outbound).await;
@@ -264,6 +268,12 @@ impl PublishBatch {
         failed.extend(results.filter_map(|(index, result)| result.err().map(|error| (index, error))));
         if failed.is_empty() { Ok(ids) } else { Err(PublishError { ids, failed }) }
     }
+}
+
+fn not_sent() -> Error {
+    let what =
+        "publishing an event of a batch: not sent, since another event of the batch could not be encoded";
+    Error::new(ErrorKind::Encode, what).retryable(true)
 }
 
 /// Some events of a batch are not known to be published.
