@@ -7,6 +7,7 @@ mod encode;
 mod layer;
 mod propagate;
 mod publisher;
+mod republish;
 
 pub use bus::{Bus, BusBuilder};
 pub(crate) use encode::Draft;

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::codec::JsonPayload;
 use crate::event::DomainEvent;
 use crate::handler::{Accepts, Context, Handler, HandlerEntry, HandlerSpec, IntoOutcome, Reply};
-use crate::message::Topic;
-use crate::publish::{Bus, Draft};
-use crate::{Error, RawEvent};
+use crate::publish::Bus;
 
 /// Events that are passed on.
 #[derive(Debug)]
@@ -49,15 +46,6 @@ struct ForwardTo(Bus);
 impl Handler for ForwardTo {
     fn handle<'a>(&'a self, cx: Context<'a>) -> BoxFuture<'a, Reply> {
         let event = cx.event();
-        pass_on(&self.0, event).map(|result| Reply::All(result.into_outcome())).boxed()
+        self.0.republish(event).map(|result| Reply::All(result.into_outcome())).boxed()
     }
-}
-
-async fn pass_on(target: &Bus, event: &RawEvent) -> Result<(), Error> {
-    let message = event.message();
-    let payload = JsonPayload(event.payload_json().to_vec().into());
-    let key = message.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
-    let topic: Topic = message.topic.clone();
-    let outbound = target.encode(Draft { head: event.head().clone(), topic, key, payload: &payload }).await?;
-    target.transport().publish_one(outbound).await.into_result()
 }

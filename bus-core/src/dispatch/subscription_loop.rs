@@ -105,6 +105,7 @@ impl SubscriptionLoop {
             failure: None,
             group,
         };
+        // From now on, so that nobody finds a group that is about to run ended.
         this.group.running.store(true, Ordering::Relaxed);
         this.arm_keep_alive();
         this

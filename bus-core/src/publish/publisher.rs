@@ -311,3 +311,13 @@ impl StdError for PublishError {
         self.failed.first().map(|(_, error)| error as &(dyn StdError + 'static))
     }
 }
+
+impl From<PublishError> for Error {
+    /// An error about the whole batch, of the kind of the first event that failed.
+    fn from(error: PublishError) -> Self {
+        let kind = error.failed.first().map_or(ErrorKind::Unknown, |(_, first)| first.kind());
+        let (batch, retryable) = (error.to_string(), error.is_retryable());
+        let Some((_, first)) = error.failed.into_iter().next() else { return Error::new(kind, batch) };
+        Error::new(kind, batch).retryable(retryable).with_source(first)
+    }
+}
