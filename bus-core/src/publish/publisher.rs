@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Bus, Draft};
 use crate::codec::EncodePayload;
-use crate::event::{DomainEvent, EventType, Keyed};
+use crate::event::{DomainEvent, EventType, Keyed, Publishable};
 use crate::handler::Output;
 use crate::message::{Outbound, Topic};
 use crate::metadata::{ALTERNATES, TraceContext};
@@ -73,7 +73,7 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Bus::publish`].
-    pub async fn publish<E: Keyed>(&self, event: &E) -> Result<Id, Error> {
+    pub async fn publish(&self, event: &dyn Publishable) -> Result<Id, Error> {
         self.publish_as(self.bus.env().new_id(), event).await
     }
 
@@ -83,7 +83,7 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Bus::publish`].
-    pub async fn publish_as<E: Keyed>(&self, id: Id, event: &E) -> Result<Id, Error> {
+    pub async fn publish_as(&self, id: Id, event: &dyn Publishable) -> Result<Id, Error> {
         self.publish_one(id, event.event_type(), event.aggregate_id(), event.key(), event).await
     }
 
