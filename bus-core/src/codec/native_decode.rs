@@ -1,10 +1,14 @@
-//! Reading the native JSON envelope: one pass over the bytes, the payload borrowed and left unread.
+//! Reading the native JSON envelope: the payload is cut out, left unread, and read once, by whoever wants its fields.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use memchr::memmem::Finder;
+use memchr::memrchr_iter;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -18,25 +22,56 @@ pub(super) fn read_envelope(
     body: &[u8],
     expected: Option<&'static EventType>,
 ) -> Result<Decoded, serde_json::Error> {
-    // Text that is known to be UTF-8 as a whole need not be checked string by string; what is not gets the error with
-    // line and column that only the slower way gives.
-    let wire: Wire<'_> = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text)?,
-        Err(_) => serde_json::from_slice(body)?,
+    // Text that is known to be UTF-8 as a whole need not be checked string by string.
+    let Ok(text) = std::str::from_utf8(body) else {
+        return read_whole(serde_json::from_slice(body)?, body, expected);
     };
+    match find_payload(text).and_then(|payload| read_around(text, payload, expected)) {
+        Some(decoded) => Ok(decoded),
+        None => read_whole(serde_json::from_str(text)?, body, expected),
+    }
+}
+
+fn read_whole(
+    wire: Wire<'_>,
+    body: &[u8],
+    expected: Option<&'static EventType>,
+) -> Result<Decoded, serde_json::Error> {
     let payload = range_within(body, wire.payload.get());
-    let head = Head {
-        event_id: wire.event_id,
-        event_type: known_or_owned(wire.event_type, expected.map(EventType::name)),
-        aggregate_type: known_or_owned(wire.aggregate_type, expected.map(EventType::aggregate)),
-        aggregate_id: wire.aggregate_id.into_owned(),
-        time: wire.time,
-        version: wire.version,
-        sequence: wire.sequence,
-        metadata: wire.metadata,
-        extensions: wire.extensions,
-    };
-    Ok(Decoded { head, payload: PayloadBytes::InBody(payload) })
+    Ok(wire.into_decoded(payload, expected))
+}
+
+/// Reads the envelope with the payload cut out, so that the payload is looked at in detail only once, by whoever wants
+/// its fields. None where the cut was not that of the envelope's own payload, or anything else is out of the ordinary.
+fn read_around(text: &str, payload: Range<usize>, expected: Option<&'static EventType>) -> Option<Decoded> {
+    const HOLE: &str = "null";
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    scratch.push_str(&text[..payload.start]);
+    scratch.push_str(HOLE);
+    scratch.push_str(&text[payload.end..]);
+    let hole = payload.start..payload.start + HOLE.len();
+    let wire = serde_json::from_str(&scratch).ok();
+    let wire = wire.filter(|wire: &Wire<'_>| range_within(scratch.as_bytes(), wire.payload.get()) == hole);
+    let decoded = wire.map(|wire| wire.into_decoded(payload, expected));
+    if scratch.capacity() <= LARGE {
+        SCRATCH.set(scratch);
+    }
+    decoded
+}
+
+/// Where the payload lies, if it stands before the metadata, as it does in envelopes that were written here. This is a
+/// guess: quotes that are not escaped are never inside a string, but both keys may be another object's. A guess that is
+/// wrong leaves brackets without their partner around the hole.
+fn find_payload(text: &str) -> Option<Range<usize>> {
+    static BEFORE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"payload\":"));
+    const BEHIND: &str = ",\"metadata\":";
+    let start = BEFORE.find(text.as_bytes())? + BEFORE.needle().len();
+    let behind = &text[start..];
+    // The brackets from the end: usually the first one is that of the metadata.
+    memrchr_iter(b'{', behind.as_bytes())
+        .find_map(|bracket| behind[..bracket].strip_suffix(BEHIND))
+        .map(|payload| start..start + payload.len())
 }
 
 fn known_or_owned(name: Cow<'_, str>, known: Option<&'static str>) -> Cow<'static, str> {
@@ -52,6 +87,14 @@ fn range_within(whole: &[u8], part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
+/// A buffer larger than this is not kept for the next event.
+const LARGE: usize = 64 << 10;
+
+thread_local! {
+    /// Where envelopes are put together without their payload.
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+}
+
 struct Wire<'a> {
     event_id: Id,
     event_type: Cow<'a, str>,
@@ -63,6 +106,23 @@ struct Wire<'a> {
     payload: &'a RawValue,
     metadata: Metadata,
     extensions: Extensions,
+}
+
+impl Wire<'_> {
+    fn into_decoded(self, payload: Range<usize>, expected: Option<&'static EventType>) -> Decoded {
+        let head = Head {
+            event_id: self.event_id,
+            event_type: known_or_owned(self.event_type, expected.map(EventType::name)),
+            aggregate_type: known_or_owned(self.aggregate_type, expected.map(EventType::aggregate)),
+            aggregate_id: self.aggregate_id.into_owned(),
+            time: self.time,
+            version: self.version,
+            sequence: self.sequence,
+            metadata: self.metadata,
+            extensions: self.extensions,
+        };
+        Decoded { head, payload: PayloadBytes::InBody(payload) }
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
