@@ -10,6 +10,7 @@ mod dispatcher;
 mod group;
 mod in_flight;
 mod lanes;
+mod load;
 mod prepare;
 mod process;
 mod router;

@@ -11,7 +11,6 @@ use std::hash::{Hash, Hasher};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,8 +32,10 @@ type LaneId = u64;
 /// A handler that takes longer than this without waiting for anything gets tasks of its own.
 const BUSY: Duration = Duration::from_micros(200);
 
-/// One event in so many is timed.
-const SAMPLE: u64 = 16;
+/// One event in so many is run in place and timed, of a handler that is taken for a quick one,
+const SAMPLE_OF_QUICK: u64 = 16;
+/// and of one that is taken for a busy one.
+const SAMPLE_OF_BUSY: u64 = 256;
 
 struct Queued {
     route: Arc<Route>,
@@ -115,11 +116,11 @@ impl Lanes {
         } else if self.running.len() < self.group.limits.concurrency && route.batch.is_none() {
             // Most handlers that do no I/O are done at the first poll: they need no lane at all.
             let timed = self.timed(&route);
-            let mut running = self.start(lane, route, item, Vec::new());
+            let mut running = self.start(lane, route, item, Vec::new(), timed.is_some());
             match Pin::new(&mut running).poll(cx) {
                 Poll::Ready((_, finished)) => {
                     if let Some((route, since)) = timed {
-                        route.busy.store(self.group.bus.env().instant() - since > BUSY, Ordering::Relaxed);
+                        route.load.note(self.group.bus.env().instant() - since > BUSY);
                     }
                     done(finished);
                 }
@@ -189,19 +190,27 @@ impl Lanes {
         }
     }
 
-    fn start(&self, lane: LaneId, route: Arc<Route>, first: Item, rest: Vec<Item>) -> Running {
+    fn start(
+        &self,
+        lane: LaneId,
+        route: Arc<Route>,
+        first: Item,
+        rest: Vec<Item>,
+        in_place: bool,
+    ) -> Running {
         let epoch = first.delivery.epoch;
-        let busy = route.busy.load(Ordering::Relaxed);
+        let own_task = route.load.is_busy() && !in_place;
         let work = process(Arc::clone(&self.group), route, first, rest);
         let work: BoxFuture<'static, Finished> =
-            if busy { Box::pin(OwnTask(self.group.bus.env().spawn(work))) } else { Box::pin(work) };
+            if own_task { Box::pin(OwnTask(self.group.bus.env().spawn(work))) } else { Box::pin(work) };
         Running { lane, epoch, work }
     }
 
     /// When a run begins that is to be timed.
     fn timed(&mut self, route: &Arc<Route>) -> Option<(Arc<Route>, Instant)> {
         self.pushed += 1;
-        let sampled = self.pushed.is_multiple_of(SAMPLE) && !route.busy.load(Ordering::Relaxed);
+        let every = if route.load.is_busy() { SAMPLE_OF_BUSY } else { SAMPLE_OF_QUICK };
+        let sampled = self.pushed.is_multiple_of(every);
         sampled.then(|| (Arc::clone(route), self.group.bus.env().instant()))
     }
 
@@ -213,7 +222,7 @@ impl Lanes {
                 continue;
             };
             let rest = self.more_of_the_batch(lane, &route, &item);
-            let running = self.start(lane, route, item, rest);
+            let running = self.start(lane, route, item, rest, false);
             self.running.push(running);
         }
     }

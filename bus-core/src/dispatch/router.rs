@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rapidhash::RapidHashMap;
 
+use super::load::Load;
 use crate::codec::Codec;
 use crate::dead_letter::Reason;
 use crate::event::EventType;
@@ -32,8 +32,7 @@ pub(crate) struct Route {
     pub(crate) idempotency: Idempotency,
     pub(crate) batch: Option<usize>,
     pub(crate) accepts: Accepts,
-    /// Whether the handler keeps the processor busy.
-    pub(crate) busy: AtomicBool,
+    pub(crate) load: Load,
 }
 
 /// The handlers of one group, by event type and major version.
@@ -209,7 +208,7 @@ impl Route {
             idempotency: spec.idempotency,
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,
-            busy: AtomicBool::new(false),
+            load: Load::default(),
         }
     }
 }
