@@ -155,8 +155,10 @@ impl Router {
         match entries.iter().find(|entry| entry.event_type.version().major == head.version.major) {
             Some(entry) => Destination::Handle(Arc::clone(&entry.route), event),
             None => {
-                let known: Vec<_> =
-                    entries.iter().map(|entry| entry.event_type.version().major.to_string()).collect();
+                let mut known: Vec<_> =
+                    entries.iter().map(|entry| entry.event_type.version().major).collect();
+                known.sort_unstable();
+                let known: Vec<_> = known.iter().map(u32::to_string).collect();
                 let error = format!(
                     "`{}` comes in major version {}, and the handlers here read {}; \
                      add an upcaster, or deploy the reader before the writer",
