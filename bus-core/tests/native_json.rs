@@ -25,7 +25,7 @@ fn decode(body: impl Into<Bytes>) -> Result<(Head, Bytes), jitney_core::Error> {
         PayloadBytes::InBody(range) => message.body.slice(range),
         PayloadBytes::Own(bytes) => bytes,
     };
-    Ok((head, payload))
+    Ok(((*head).clone(), payload))
 }
 
 fn encode(head: &Head, payload: &Bytes) -> Bytes {

@@ -4,18 +4,18 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 use memchr::memrchr_iter;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Decoded, PayloadBytes};
+use crate::Head;
 use crate::event::{EventType, Version};
 use crate::metadata::{Extensions, Metadata, TraceContext};
-use crate::{Head, Id};
 
 /// Reads the envelope in `body`. Names that are those of `expected` are not copied.
 pub(super) fn read_envelope(
@@ -24,21 +24,23 @@ pub(super) fn read_envelope(
 ) -> Result<Decoded, serde_json::Error> {
     // Text that is known to be UTF-8 as a whole need not be checked string by string.
     let Ok(text) = std::str::from_utf8(body) else {
-        return read_whole(serde_json::from_slice(body)?, body, expected);
+        let wire = read_wire(serde_json::Deserializer::from_slice(body), expected)?;
+        return Ok(wire.in_whole(body));
     };
-    match find_payload(text).and_then(|payload| read_around(text, payload, expected)) {
-        Some(decoded) => Ok(decoded),
-        None => read_whole(serde_json::from_str(text)?, body, expected),
+    if let Some(decoded) = find_payload(text).and_then(|payload| read_around(text, payload, expected)) {
+        return Ok(decoded);
     }
+    let wire = read_wire(serde_json::Deserializer::from_str(text), expected)?;
+    Ok(wire.in_whole(body))
 }
 
-fn read_whole(
-    wire: Wire<'_>,
-    body: &[u8],
+fn read_wire<'a, R: serde_json::de::Read<'a>>(
+    mut json: serde_json::Deserializer<R>,
     expected: Option<&'static EventType>,
-) -> Result<Decoded, serde_json::Error> {
-    let payload = range_within(body, wire.payload.get());
-    Ok(wire.into_decoded(payload, expected))
+) -> Result<Wire<'a>, serde_json::Error> {
+    let wire = WireSeed { expected }.deserialize(&mut json)?;
+    json.end()?;
+    Ok(wire)
 }
 
 /// Reads the envelope with the payload cut out, so that the payload is looked at in detail only once, by whoever wants
@@ -51,9 +53,9 @@ fn read_around(text: &str, payload: Range<usize>, expected: Option<&'static Even
     scratch.push_str(HOLE);
     scratch.push_str(&text[payload.end..]);
     let hole = payload.start..payload.start + HOLE.len();
-    let wire = serde_json::from_str(&scratch).ok();
-    let wire = wire.filter(|wire: &Wire<'_>| range_within(scratch.as_bytes(), wire.payload.get()) == hole);
-    let decoded = wire.map(|wire| wire.into_decoded(payload, expected));
+    let wire = read_wire(serde_json::Deserializer::from_str(&scratch), expected).ok();
+    let wire = wire.filter(|wire| range_within(scratch.as_bytes(), wire.payload.get()) == hole);
+    let decoded = wire.map(|wire| Decoded { head: wire.head, payload: PayloadBytes::InBody(payload) });
     if scratch.capacity() <= LARGE {
         SCRATCH.set(scratch);
     }
@@ -95,45 +97,32 @@ thread_local! {
     static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
 }
 
+/// An envelope with its payload as it stands in the text.
 struct Wire<'a> {
-    event_id: Id,
-    event_type: Cow<'a, str>,
-    aggregate_id: Cow<'a, str>,
-    aggregate_type: Cow<'a, str>,
-    time: Timestamp,
-    version: Version,
-    sequence: Option<u64>,
+    head: Arc<Head>,
     payload: &'a RawValue,
-    metadata: Metadata,
-    extensions: Extensions,
 }
 
 impl Wire<'_> {
-    fn into_decoded(self, payload: Range<usize>, expected: Option<&'static EventType>) -> Decoded {
-        let head = Head {
-            event_id: self.event_id,
-            event_type: known_or_owned(self.event_type, expected.map(EventType::name)),
-            aggregate_type: known_or_owned(self.aggregate_type, expected.map(EventType::aggregate)),
-            aggregate_id: self.aggregate_id.into_owned(),
-            time: self.time,
-            version: self.version,
-            sequence: self.sequence,
-            metadata: self.metadata,
-            extensions: self.extensions,
-        };
-        Decoded { head, payload: PayloadBytes::InBody(payload) }
+    /// What was found, where `body` is what was read.
+    fn in_whole(self, body: &[u8]) -> Decoded {
+        Decoded { payload: PayloadBytes::InBody(range_within(body, self.payload.get())), head: self.head }
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(WireVisitor)
+struct WireSeed {
+    expected: Option<&'static EventType>,
+}
+
+impl<'de> DeserializeSeed<'de> for WireSeed {
+    type Value = Wire<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wire<'de>, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct WireVisitor;
-
-impl<'de> Visitor<'de> for WireVisitor {
+impl<'de> Visitor<'de> for WireSeed {
     type Value = Wire<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,18 +150,20 @@ impl<'de> Visitor<'de> for WireVisitor {
             }
         }
         let missing = <A::Error as de::Error>::missing_field;
-        Ok(Wire {
+        let event_type = event_type.ok_or_else(|| missing("eventType"))?;
+        let aggregate_type = aggregate_type.ok_or_else(|| missing("aggregateType"))?;
+        let head = Arc::new(Head {
             event_id: event_id.ok_or_else(|| missing("eventId"))?,
-            event_type: event_type.ok_or_else(|| missing("eventType"))?,
-            aggregate_id: aggregate_id.ok_or_else(|| missing("aggregateId"))?,
-            aggregate_type: aggregate_type.ok_or_else(|| missing("aggregateType"))?,
+            event_type: known_or_owned(event_type, self.expected.map(EventType::name)),
+            aggregate_type: known_or_owned(aggregate_type, self.expected.map(EventType::aggregate)),
+            aggregate_id: aggregate_id.ok_or_else(|| missing("aggregateId"))?.into_owned(),
             time: time.ok_or_else(|| missing("timestamp"))?,
             version: Version::new(major.ok_or_else(|| missing("version"))?, minor.unwrap_or(0)),
             sequence,
-            payload: payload.ok_or_else(|| missing("payload"))?,
             metadata: metadata.unwrap_or_default().0,
             extensions,
-        })
+        });
+        Ok(Wire { head, payload: payload.ok_or_else(|| missing("payload"))? })
     }
 }
 
