@@ -108,7 +108,8 @@ async fn an_event_without_a_cause_begins_a_chain_under_its_own_id() {
     let id = bus.publish(&placed("a", 0)).await.unwrap();
     let sent = transport.sent().remove(0);
     let head = bus.codec().decode(&sent, None).unwrap().head;
-    assert_eq!((head.metadata.correlation_id, head.metadata.causation_id), (Some(id), None));
+    let metadata = &head.metadata;
+    assert_eq!((metadata.correlation_id.as_ref(), metadata.causation_id.as_ref()), (Some(&id), None));
 }
 
 #[jitney::test]
