@@ -11,6 +11,7 @@ use tracing::Instrument;
 use super::attempt::attempt;
 use super::decide::{decide, decide_alike};
 use super::group::KeyGuard;
+use super::places::Places;
 use super::prepare::{Prepared, prepare};
 use super::trace::process_span;
 use super::{Group, Route};
@@ -69,6 +70,7 @@ pub(super) enum Stage {
 pub(super) fn process(
     group: Arc<Group>,
     route: Arc<Route>,
+    places: Arc<Places>,
     first: Item,
     rest: Vec<Item>,
 ) -> impl Future<Output = Finished> + Send {
@@ -77,11 +79,11 @@ pub(super) fn process(
         let tried = |item| Tried { item, stage: Stage::Sealed, key: None, failed: 0, fate: None };
         if rest.is_empty() {
             let mut only = tried(first);
-            run(&group, &route, std::slice::from_mut(&mut only)).await;
+            run(&group, &route, &places, std::slice::from_mut(&mut only)).await;
             Finished { first: decided(only), rest: Vec::new() }
         } else {
             let mut all: Vec<Tried<'_>> = std::iter::once(first).chain(rest).map(tried).collect();
-            run(&group, &route, &mut all).await;
+            run(&group, &route, &places, &mut all).await;
             let mut decided = all.into_iter().map(decided);
             let first = decided.next().expect("there is a first item");
             Finished { first, rest: decided.collect() }
@@ -125,7 +127,7 @@ fn decided(tried: Tried<'_>) -> Decided {
 }
 
 /// Runs until each item is decided: whatever is ready is attempted, what is not ready yet waits for the next round.
-async fn run<'a>(group: &'a Group, route: &'a Route, items: &mut [Tried<'a>]) {
+async fn run<'a>(group: &'a Group, route: &'a Route, places: &Places, items: &mut [Tried<'a>]) {
     let mut attempts = 0;
     loop {
         let Prepared { mut wait, freed } = match Prepared::is_needed(group, route, items) {
@@ -137,21 +139,27 @@ async fn run<'a>(group: &'a Group, route: &'a Route, items: &mut [Tried<'a>]) {
             if attempts > 1 {
                 group.counters.retried();
             }
-            wait = wait.max(attempt_all(group, route, items, attempts).await);
+            wait = wait.max(attempt_all(group, route, places, items, attempts).await);
         } else if let (Some(freed), None) = (freed, wait) {
-            freed.await;
+            Box::pin(places.wait_for(freed)).await;
         }
         if items.iter().all(|tried| tried.fate.is_some()) {
             return;
         }
         if let Some(wait) = wait {
-            group.bus.env().sleep(wait).await;
+            Box::pin(places.wait_for(group.bus.env().sleep(wait))).await;
         }
     }
 }
 
 /// One attempt at everything that is ready. Answers how long to wait before the next one.
-async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried<'_>], number: u32) -> Option<Duration> {
+async fn attempt_all(
+    group: &Group,
+    route: &Route,
+    places: &Places,
+    items: &mut [Tried<'_>],
+    number: u32,
+) -> Option<Duration> {
     let batch: Vec<RawEvent>;
     let last = items.iter().rposition(Tried::is_ready)?;
     let attempts = items[last].earlier_deliveries(route) + number;
@@ -164,7 +172,7 @@ async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried<'_>], numb
         }
     };
     let permit = match &route.breaker {
-        Some(breaker) => Some(breaker.permit(group.bus.env()).await),
+        Some(breaker) => Some(Box::pin(places.wait_for(breaker.permit(group.bus.env()))).await),
         None => None,
     };
     let reply = attempt(group, route, events, attempts).await;
@@ -175,7 +183,7 @@ async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried<'_>], numb
     match reply.unwrap_or_else(|error| Reply::All(Verdict::Failed(error).into())) {
         Reply::All(outcome) if items.len() == 1 => decide(group, route, &mut items[0], outcome).await,
         Reply::All(outcome) if asked > 1 && is_unreadable(&outcome) => {
-            Box::pin(attempt_each(group, route, items, number)).await
+            Box::pin(attempt_each(group, route, places, items, number)).await
         }
         Reply::All(outcome) => Box::pin(decide_alike(group, route, items, last, outcome)).await,
         Reply::Each(outcomes) if outcomes.len() == asked => {
@@ -201,12 +209,13 @@ async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried<'_>], numb
 async fn attempt_each(
     group: &Group,
     route: &Route,
+    places: &Places,
     items: &mut [Tried<'_>],
     number: u32,
 ) -> Option<Duration> {
     let mut wait = None;
     for tried in items.iter_mut().filter(|tried| tried.is_ready()) {
-        wait = wait.max(attempt_all(group, route, std::slice::from_mut(tried), number).await);
+        wait = wait.max(attempt_all(group, route, places, std::slice::from_mut(tried), number).await);
     }
     wait
 }
