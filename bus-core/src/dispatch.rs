@@ -1,6 +1,6 @@
 //! From a delivery to its settlement: decode → route → keyed lane → handler → commit → settle.
 //!
-//! Read in this order: [`Router`] (which handler), `lanes` (when), `process` (the chain around the handler: `prepare`, `attempt`,
+//! Read in this order: [`Router`] (which handler), `lanes` and `places` (when), `process` (the chain around the handler: `prepare`, `attempt`,
 //! `decide`), `commit` (what follows from success), [`Dispatcher`] (a batch), `subscription_loop` (a group's life).
 
 mod attempt;
@@ -11,6 +11,7 @@ mod group;
 mod in_flight;
 mod lanes;
 mod load;
+mod places;
 mod prepare;
 mod process;
 mod router;

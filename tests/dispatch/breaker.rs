@@ -119,7 +119,8 @@ async fn an_open_breaker_holds_the_lanes_of_its_own_handler() {
         .state(bank.clone())
         .state(log.clone())
         .await;
-    for number in 0..5 {
+    // More than there are places.
+    for number in 0..50 {
         app.publish(&placed(&format!("p{number}"), number)).await;
     }
     app.advance(Duration::from_secs(5)).await;

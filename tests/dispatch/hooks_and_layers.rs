@@ -161,6 +161,15 @@ async fn a_layer_may_answer_in_place_of_the_handler() {
     });
 }
 
+#[jitney::test]
+async fn a_signal_ends_a_start_that_takes_for_ever() {
+    let transport = Scripted::new();
+    let hangs = |_: Bus| std::future::pending();
+    let app = shop(take(), |_: Placed| async {})(transport.bus()).on_start(hangs);
+    app.run_until(work(10)).await.unwrap();
+    assert_eq!(transport.polls(), 0);
+}
+
 /// What production has.
 #[derive(Debug, Clone)]
 struct Config {

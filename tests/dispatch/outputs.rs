@@ -103,6 +103,20 @@ async fn two_groups_give_one_cause_outputs_of_different_ids() {
 
 #[jitney::test(seeds = 30)]
 async fn under_duplicates_and_crashes_an_idempotent_reader_sees_each_output_once() {
+    each_output_is_seen_once().await;
+}
+
+#[jitney::test(semantics = "eventbridge", seeds = 30)]
+async fn without_order_an_idempotent_reader_sees_each_output_once() {
+    each_output_is_seen_once().await;
+}
+
+#[jitney::test(semantics = "rabbitmq", seeds = 30)]
+async fn under_broken_connections_an_idempotent_reader_sees_each_output_once() {
+    each_output_is_seen_once().await;
+}
+
+async fn each_output_is_seen_once() {
     let seen: Log<(String, u32)> = Log::new();
     let tell = |order: Shipped, State(seen): State<Log<(String, u32)>>| async move {
         seen.add((order.order, order.number));

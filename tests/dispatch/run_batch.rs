@@ -70,7 +70,8 @@ async fn what_is_not_done_within_the_limit_is_dropped_and_missing() {
     let batch = || vec![of(0, &placed("slow", 0)), of(1, &placed("quick", 0)), of(2, &placed("slow", 1))];
     let before = Env::system().instant();
     assert_eq!(acked(&dispatcher.run_batch(batch(), LIMIT).await), [1]);
-    assert!(Env::system().instant() - before >= LIMIT);
+    let took = Env::system().instant() - before;
+    assert!(took >= LIMIT && took < LIMIT + Duration::from_secs(1), "{took:?}");
     assert_eq!(meter.now(), 0, "nothing goes on behind the caller's back");
     gate.let_through(5);
     assert_eq!(acked(&dispatcher.run_batch(batch(), LIMIT).await), [0, 1, 2]);

@@ -217,7 +217,8 @@ impl Source for ScriptedSource {
     fn poll_next(&mut self, cx: &mut Context<'_>, demand: Demand) -> Poll<Result<SourceEvent, Error>> {
         let mut state = self.0.lock();
         state.polls += 1;
-        if state.broken {
+        // A hot loop would let no time pass, and the test that looks for one would never end.
+        if state.broken && state.polls < 10_000 {
             let error = Error::new(jitney::ErrorKind::Transport, "receiving: the connection is down");
             return Poll::Ready(Err(error));
         }

@@ -1,7 +1,7 @@
 //! Lanes: the events of one key wait for each other, and those of different keys do not.
 //!
 //! A lane is made when an event of its key arrives and dropped when the last one is done. At most `concurrency` lanes
-//! run at once; those that have more to do queue up behind the others.
+//! run at once; those that have more to do queue up behind the others, and those that only wait do not count.
 //!
 //! Lanes run inside the group's own task, which is the cheapest way for handlers that wait for I/O or do little. A
 //! handler that keeps the processor busy is noticed, and from then on runs in tasks of its own, on all processors.
@@ -22,6 +22,7 @@ use rapidhash::fast::RapidHasher;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::places::Places;
 use super::process::{Finished, Item, process};
 use super::{Group, Route};
 use crate::transport::{Delivery, Epoch};
@@ -86,6 +87,7 @@ pub(super) struct Lanes {
     queues: RapidHashMap<LaneId, VecDeque<Queued>>,
     waiting: VecDeque<LaneId>,
     running: FuturesUnordered<Running>,
+    places: Arc<Places>,
     unkeyed: u64,
     pushed: u64,
 }
@@ -97,6 +99,7 @@ impl Lanes {
             queues: RapidHashMap::default(),
             waiting: VecDeque::new(),
             running: FuturesUnordered::new(),
+            places: Arc::default(),
             unkeyed: 0,
             pushed: 0,
         }
@@ -113,7 +116,7 @@ impl Lanes {
         let lane = self.lane_of(&item.delivery);
         if let Some(queue) = self.queues.get_mut(&lane) {
             queue.push_back(Queued { route, item });
-        } else if self.running.len() < self.group.limits.concurrency && route.batch.is_none() {
+        } else if self.has_place() && route.batch.is_none() {
             // Most handlers that do no I/O are done at the first poll: they need no lane at all.
             let timed = self.timed(&route);
             let mut running = self.start(lane, route, item, Vec::new(), timed.is_some());
@@ -137,6 +140,7 @@ impl Lanes {
 
     /// Goes on with what runs and what waits.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, done: &mut impl FnMut(Finished)) {
+        self.places.register(cx.waker());
         loop {
             self.fill();
             match self.running.poll_next_unpin(cx) {
@@ -200,7 +204,7 @@ impl Lanes {
     ) -> Running {
         let epoch = first.delivery.epoch;
         let own_task = route.load.is_busy() && !in_place;
-        let work = process(Arc::clone(&self.group), route, first, rest);
+        let work = process(Arc::clone(&self.group), route, Arc::clone(&self.places), first, rest);
         let work: BoxFuture<'static, Finished> =
             if own_task { Box::pin(OwnTask(self.group.bus.env().spawn(work))) } else { Box::pin(work) };
         Running { lane, epoch, work }
@@ -214,8 +218,16 @@ impl Lanes {
         sampled.then(|| (Arc::clone(route), self.group.bus.env().instant()))
     }
 
+    /// Whether one more lane may run; those that only wait do not count.
+    fn has_place(&self) -> bool {
+        self.running.len().saturating_sub(self.places.away()) < self.group.limits.concurrency
+    }
+
     fn fill(&mut self) {
-        while self.running.len() < self.group.limits.concurrency {
+        while self.has_place() {
+            if self.places.call_back() {
+                continue;
+            }
             let Some(lane) = self.waiting.pop_front() else { return };
             let Some(Queued { route, item }) = self.queues.get_mut(&lane).and_then(VecDeque::pop_front)
             else {

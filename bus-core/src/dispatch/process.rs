@@ -11,6 +11,7 @@ use tracing::Instrument;
 use super::attempt::attempt;
 use super::decide::{decide, decide_alike, decide_each};
 use super::group::KeyGuard;
+use super::places::Places;
 use super::prepare::{Prepared, prepare};
 use super::trace::process_span;
 use super::{Group, Route};
@@ -69,6 +70,7 @@ pub(super) enum Stage {
 pub(super) fn process(
     group: Arc<Group>,
     route: Arc<Route>,
+    places: Arc<Places>,
     first: Item,
     rest: Vec<Item>,
 ) -> impl Future<Output = Finished> + Send {
@@ -78,12 +80,12 @@ pub(super) fn process(
     let rest: Vec<Tried> = rest.into_iter().map(tried).collect();
     let work = async move {
         if rest.is_empty() {
-            run(&group, &route, std::slice::from_mut(&mut first)).await;
+            run(&group, &route, &places, std::slice::from_mut(&mut first)).await;
             return Finished { first: decided(first), rest: Vec::new() };
         }
         let mut all: Vec<Tried> = std::iter::once(first).chain(rest).collect();
         // Boxed: most events come alone, and need not carry the room for this.
-        Box::pin(run(&group, &route, &mut all)).await;
+        Box::pin(run(&group, &route, &places, &mut all)).await;
         let mut decided = all.into_iter().map(decided);
         let first = decided.next().expect("there is a first item");
         Finished { first, rest: decided.collect() }
@@ -126,7 +128,7 @@ fn decided(tried: Tried) -> Decided {
 }
 
 /// Runs until each item is decided: whatever is ready is attempted, what is not ready yet waits for the next round.
-async fn run(group: &Group, route: &Route, items: &mut [Tried]) {
+async fn run(group: &Group, route: &Route, places: &Places, items: &mut [Tried]) {
     let mut attempts = 0;
     loop {
         let Prepared { mut wait, freed } = match Prepared::is_needed(group, route, items) {
@@ -138,21 +140,27 @@ async fn run(group: &Group, route: &Route, items: &mut [Tried]) {
             if attempts > 1 {
                 group.counters.retried();
             }
-            wait = wait.max(attempt_all(group, route, items, attempts).await);
+            wait = wait.max(attempt_all(group, route, places, items, attempts).await);
         } else if let (Some(freed), None) = (freed, wait) {
-            freed.await;
+            Box::pin(places.wait_for(freed)).await;
         }
         if items.iter().all(|tried| tried.fate.is_some()) {
             return;
         }
         if let Some(wait) = wait {
-            group.bus.env().sleep(wait).await;
+            Box::pin(places.wait_for(group.bus.env().sleep(wait))).await;
         }
     }
 }
 
 /// One attempt at everything that is ready. Answers how long to wait before the next one.
-async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried], number: u32) -> Option<Duration> {
+async fn attempt_all(
+    group: &Group,
+    route: &Route,
+    places: &Places,
+    items: &mut [Tried],
+    number: u32,
+) -> Option<Duration> {
     let batch: Vec<RawEvent>;
     let last = items.iter().rposition(Tried::is_ready)?;
     let attempts = items[last].earlier_deliveries(route) + number;
@@ -165,7 +173,7 @@ async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried], number: 
         }
     };
     let permit = match &route.breaker {
-        Some(breaker) => Some(breaker.permit(group.bus.env()).await),
+        Some(breaker) => Some(Box::pin(places.wait_for(breaker.permit(group.bus.env()))).await),
         None => None,
     };
     let reply = attempt(group, route, events, attempts).await;
@@ -176,7 +184,7 @@ async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried], number: 
     match reply.unwrap_or_else(|error| Reply::All(Verdict::Failed(error).into())) {
         Reply::All(outcome) if items.len() == 1 => decide(group, route, &mut items[0], outcome).await,
         Reply::All(outcome) if asked > 1 && is_unreadable(&outcome) => {
-            Box::pin(attempt_each(group, route, items, number)).await
+            Box::pin(attempt_each(group, route, places, items, number)).await
         }
         Reply::All(outcome) => Box::pin(decide_alike(group, route, items, last, outcome)).await,
         Reply::Each(outcomes) if outcomes.len() == asked => {
@@ -196,10 +204,16 @@ async fn attempt_all(group: &Group, route: &Route, items: &mut [Tried], number: 
 }
 
 /// Attempts what is ready one by one: one event of the batch cannot be read, and the others need not go with it.
-async fn attempt_each(group: &Group, route: &Route, items: &mut [Tried], number: u32) -> Option<Duration> {
+async fn attempt_each(
+    group: &Group,
+    route: &Route,
+    places: &Places,
+    items: &mut [Tried],
+    number: u32,
+) -> Option<Duration> {
     let mut wait = None;
     for tried in items.iter_mut().filter(|tried| tried.is_ready()) {
-        wait = wait.max(attempt_all(group, route, std::slice::from_mut(tried), number).await);
+        wait = wait.max(attempt_all(group, route, places, std::slice::from_mut(tried), number).await);
     }
     wait
 }
@@ -224,7 +238,7 @@ mod tests {
     /// The largest block that glibc's allocator gives out on its fast path is 1,032 bytes.
     #[test]
     fn the_future_of_an_event_fits_a_small_block() {
-        fn size_of_future<A, B, C, D, F: Future>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        fn size_of_future<A, B, C, D, E, F: Future>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
             size_of::<F>()
         }
         assert!(size_of_future(process) <= 1024, "{} bytes", size_of_future(process));

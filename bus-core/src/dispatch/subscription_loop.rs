@@ -279,7 +279,7 @@ impl SubscriptionLoop {
             Event::KeepAlive => {
                 let (settler, tokens) = (Arc::clone(&self.settler), self.in_flight.tokens());
                 if !tokens.is_empty() {
-                    self.background.push(Box::pin(keep_alive(self.group.name.clone(), settler, tokens)));
+                    self.background.push(Box::pin(keep_alive(Arc::clone(&self.group), settler, tokens)));
                 }
                 self.arm_keep_alive();
             }
@@ -300,8 +300,8 @@ impl SubscriptionLoop {
     }
 
     fn arm_keep_alive(&self) {
-        if let Some(limit) = self.group.bus.capabilities().settle_within {
-            self.after(limit / 3, Event::KeepAlive);
+        if let Some(every) = keep_alive_every(&self.group) {
+            self.after(every, Event::KeepAlive);
         }
     }
 
@@ -374,13 +374,19 @@ fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
     }
 }
 
-async fn keep_alive(group: String, settler: Arc<dyn Settler>, tokens: Vec<Token>) -> Event {
-    if let Err(error) = settler.keep_alive(&tokens).await {
-        tracing::warn!(
-            group,
-            error = error_chain(&error),
-            "keeping deliveries alive failed; they may come again"
-        );
-    }
+/// Three times within what the broker allows, so that one of them may get lost.
+fn keep_alive_every(group: &Group) -> Option<Duration> {
+    group.bus.capabilities().settle_within.map(|limit| limit / 3)
+}
+
+async fn keep_alive(group: Arc<Group>, settler: Arc<dyn Settler>, tokens: Vec<Token>) -> Event {
+    let limit = keep_alive_every(&group).unwrap_or_default();
+    let kept = group.bus.env().timeout(limit, settler.keep_alive(&tokens)).await;
+    let error = match kept {
+        Ok(Ok(())) => return Event::KeptAlive,
+        Ok(Err(error)) => error_chain(&error),
+        Err(elapsed) => elapsed.to_string(),
+    };
+    tracing::warn!(group = group.name, error, "keeping deliveries alive failed; they may come again");
     Event::KeptAlive
 }
