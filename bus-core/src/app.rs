@@ -240,7 +240,8 @@ impl App {
         RunningApp::start(plan::plan(self)?).await
     }
 
-    /// Runs the application until `signal` is done; then drains, settles and closes.
+    /// Runs the application until `signal` is done; then drains, settles and closes. A signal that comes while the
+    /// application is still starting ends the start, and that is all.
     ///
     /// # Errors
     ///
@@ -250,9 +251,14 @@ impl App {
     ///
     /// Dropping the future stops fetching; what runs goes on in the background until it has drained.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), Error> {
-        let mut running = self.spawn().await?;
+        let mut signal = std::pin::pin!(signal);
+        let starting = std::pin::pin!(self.spawn());
+        let mut running = match select(starting, signal.as_mut()).await {
+            Either::Left((running, _)) => running?,
+            Either::Right(_) => return Ok(()),
+        };
         let ended = {
-            let (signal, failed) = (std::pin::pin!(signal), std::pin::pin!(running.failed()));
+            let failed = std::pin::pin!(running.failed());
             match select(signal, failed).await {
                 Either::Left(_) => None,
                 Either::Right((error, _)) => Some(error.unwrap_or_else(|| {

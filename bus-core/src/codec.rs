@@ -7,6 +7,7 @@ mod native_json;
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -53,7 +54,7 @@ pub struct Encoded {
 #[derive(Debug, Clone)]
 pub struct Decoded {
     /// Everything but the payload.
-    pub head: Head,
+    pub head: Arc<Head>,
     /// The payload, as JSON text.
     pub payload: PayloadBytes,
 }

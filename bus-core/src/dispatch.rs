@@ -1,14 +1,18 @@
 //! From a delivery to its settlement: decode → route → keyed lane → handler → commit → settle.
 //!
-//! Read in this order: [`Router`] (which handler), `lanes` (when), `process` (the chain around the handler), `attempt`
-//! (one try), `commit` (what follows from success), [`Dispatcher`] (a batch), `subscription_loop` (a group's life).
+//! Read in this order: [`Router`] (which handler), `lanes` and `places` (when), `process` (the chain around the handler: `prepare`, `attempt`,
+//! `decide`), `commit` (what follows from success), [`Dispatcher`] (a batch), `subscription_loop` (a group's life).
 
 mod attempt;
 mod commit;
+mod decide;
 mod dispatcher;
 mod group;
 mod in_flight;
 mod lanes;
+mod load;
+mod places;
+mod prepare;
 mod process;
 mod router;
 mod stats;
@@ -22,4 +26,4 @@ pub(crate) use router::Route;
 pub use router::Router;
 pub(crate) use stats::Counters;
 pub use stats::GroupStats;
-pub(crate) use subscription_loop::SubscriptionLoop;
+pub(crate) use subscription_loop::{SubscriptionLoop, leave};

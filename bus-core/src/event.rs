@@ -32,6 +32,7 @@ pub use payload::Payload;
 pub use upcast::{JsonStep, UpcastFrom, upcast, upcast_json};
 pub use variant::{VariantPayload, read_variant};
 
+use crate::codec::EncodePayload;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::Serializer;
@@ -88,5 +89,38 @@ pub trait Keyed: DomainEvent {
     /// The key that decides on lane and partition, where it is not the aggregate id.
     fn key(&self) -> Option<String> {
         None
+    }
+}
+
+/// What [`Bus::publish`](crate::Bus::publish) takes: any event that is [`Keyed`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which aggregate it belongs to, so it cannot be published by itself",
+    label = "has no aggregate id",
+    note = "name the field: `#[event(aggregate = \"…\", id = field)]`",
+    note = "or give the id when publishing: `bus.publish_for(id, &event)`"
+)]
+pub trait Publishable: EncodePayload {
+    /// The event type of this value.
+    fn event_type(&self) -> &'static EventType;
+
+    /// The id of the aggregate that this event happened to.
+    fn aggregate_id(&self) -> String;
+
+    /// The key that decides on lane and partition, where it is not the aggregate id.
+    fn key(&self) -> Option<String>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Keyed> Publishable for E {
+    fn event_type(&self) -> &'static EventType {
+        DomainEvent::event_type(self)
+    }
+
+    fn aggregate_id(&self) -> String {
+        Keyed::aggregate_id(self)
+    }
+
+    fn key(&self) -> Option<String> {
+        Keyed::key(self)
     }
 }

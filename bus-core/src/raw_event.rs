@@ -22,7 +22,7 @@ pub struct RawEvent {
 impl RawEvent {
     /// What a codec found in `message`.
     pub fn new(decoded: Decoded, message: Arc<Message>) -> Self {
-        RawEvent { head: Arc::new(decoded.head), payload: decoded.payload, message }
+        RawEvent { head: decoded.head, payload: decoded.payload, message }
     }
 
     /// Everything but the payload.

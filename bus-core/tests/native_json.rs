@@ -25,7 +25,7 @@ fn decode(body: impl Into<Bytes>) -> Result<(Head, Bytes), jitney_core::Error> {
         PayloadBytes::InBody(range) => message.body.slice(range),
         PayloadBytes::Own(bytes) => bytes,
     };
-    Ok((head, payload))
+    Ok(((*head).clone(), payload))
 }
 
 fn encode(head: &Head, payload: &Bytes) -> Bytes {
@@ -77,6 +77,62 @@ fn names_what_is_missing() {
 }
 
 #[test]
+fn finds_the_envelopes_own_payload() {
+    let own = r#"{"customerId":"c-7","items":[{"sku":"a","quantity":2}]}"#;
+    for (wire, expected) in [
+        (ARTICLES.to_owned(), own),
+        (ARTICLES.replacen('{', r#"{"tenant":{"payload":{"no":1}},"#, 1), own),
+        (
+            ARTICLES
+                .replacen('{', r#"{"tenant":"\"payload\":{",""#, 1)
+                .replace(r#",""eventId""#, r#","eventId""#),
+            own,
+        ),
+        (ARTICLES.replacen('{', r#"{"payload":{"earlier":1},"#, 1), own),
+        (ARTICLES.replace(r#""payload":"#, r#""payload" : "#), own),
+        (ARTICLES.replace(r#""payload":"#, r#""p\u0061yload":"#), own),
+        (ARTICLES.replace(own, "[1,\"}\\\"]\",{}]"), "[1,\"}\\\"]\",{}]"),
+        (
+            ARTICLES.replace(own, r#"{"a":[{"b":1,"metadata":{"c":{}}}]}"#),
+            r#"{"a":[{"b":1,"metadata":{"c":{}}}]}"#,
+        ),
+        (ARTICLES.replace(r#""correlationId""#, r#""x":{"y":1,"metadata":{"z":{}}},"correlationId""#), own),
+        (
+            ARTICLES.replace(
+                r#""correlationId""#,
+                r#""x":{"y":1,"payload":{},"metadata":{"z":{}}},"correlationId""#,
+            ),
+            own,
+        ),
+        (ARTICLES.replace(own, "7"), "7"),
+        (ARTICLES.replace(own, "\"text\""), "\"text\""),
+        (ARTICLES.replace(own, "null"), "null"),
+    ] {
+        let (head, payload) = decode(wire.clone()).unwrap();
+        assert_eq!(payload, expected, "{wire}");
+        assert_eq!(head.metadata.user_id.as_deref(), Some("u-1"), "{wire}");
+    }
+}
+
+#[test]
+fn refuses_a_payload_without_an_end() {
+    for broken in [r#""payload":{"a":1"#, r#""payload":["#, r#""payload":{"a":"#] {
+        let start = ARTICLES.find("\"payload\":").unwrap();
+        decode(format!("{}{broken}", &ARTICLES[..start])).unwrap_err();
+    }
+}
+
+#[test]
+fn reads_an_envelope_without_metadata() {
+    let start = ARTICLES.find("\"payload\":").unwrap();
+    for payload in [r#"{"a":1}"#, r#"{"a":1,"metadata":{}}"#, r#"[{"a":1,"metadata":{}}]"#] {
+        let (head, read) = decode(format!("{}\"payload\":{payload}}}", &ARTICLES[..start])).unwrap();
+        assert_eq!(read, payload);
+        assert_eq!(head.metadata, Metadata::default());
+    }
+}
+
+#[test]
 fn refuses_a_time_without_a_zone() {
     let error = decode(ARTICLES.replace("05.678Z", "05.678")).unwrap_err();
     assert!(jitney_core::error_chain(&error).contains("no RFC 3339 time with a zone"), "{error:?}");
@@ -122,7 +178,8 @@ fn any_head() -> impl Strategy<Value = Head> {
 proptest! {
     #[test]
     fn every_envelope_is_read_as_it_was_written(head in any_head(), number in any::<i64>(), text in ".{0,40}") {
-        let payload = Bytes::from(serde_json::to_vec(&serde_json::json!({ "n": number, "t": text })).unwrap());
+        let nested = serde_json::json!({ "payload": { "t": text }, "l": ["}", "\\\"{", number] });
+        let payload = Bytes::from(serde_json::to_vec(&serde_json::json!({ "n": nested, "t": text })).unwrap());
         let (read, read_payload) = decode(encode(&head, &payload)).unwrap();
         prop_assert_eq!(read, head);
         prop_assert_eq!(read_payload, payload);

@@ -42,6 +42,6 @@ fn encode<E: DomainEvent>(event: &E) -> RawEvent {
     let topic = event_type.topic().into();
     let message = Message { topic, key: None, headers: encoded.headers, time, body: encoded.body };
     let decoded = NativeJson.decode(&message, None).expect("what was written can be read");
-    assert_eq!(decoded.head, head);
+    assert_eq!(*decoded.head, head);
     RawEvent::new(decoded, Arc::new(message))
 }

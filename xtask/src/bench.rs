@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::cold_build;
 use crate::command::CommandLine;
 use crate::error::Error;
 use crate::runner;
@@ -14,19 +15,30 @@ struct Bench {
     args: &'static str,
 }
 
-const BENCHES: [Bench; 3] = [
-    Bench { name: "process", about: "the bus in one process, end to end", args: "bench --bench process" },
+const BENCHES: [Bench; 4] = [
+    Bench {
+        name: "process",
+        about: "from a publish to its handler in one process; with `-- --flat`, memory over five million events",
+        args: "bench --bench process",
+    },
     Bench {
         name: "dispatch",
-        about: "what one delivery costs between broker and handler",
+        about: "slow handlers: what the dispatcher adds to their waiting",
         args: "bench --bench dispatch",
     },
     Bench {
         name: "peers",
-        about: "the same work on other crates; heavy dependencies, a workspace of its own",
+        about: "the same work on other libraries; heavy dependencies, a workspace of its own",
         args: "run --release --manifest-path benches/peers/Cargo.toml",
     },
+    Bench {
+        name: COLD_BUILD,
+        about: "a build of the default features from nothing: seconds and crates",
+        args: cold_build::BUILD,
+    },
 ];
+
+const COLD_BUILD: &str = "build";
 
 /// Prints each bench with one line on what it measures and its command.
 pub(crate) fn list(root: &Path) -> Result<ExitCode, Error> {
@@ -36,6 +48,9 @@ pub(crate) fn list(root: &Path) -> Result<ExitCode, Error> {
 
 /// Runs the bench `name` with `args` passed through.
 pub(crate) fn run(root: &Path, name: &str, args: &[String]) -> Result<ExitCode, Error> {
+    if name == COLD_BUILD {
+        return cold_build::run(root);
+    }
     let line = command(root, name, args)?;
     eprintln!("==> {line}");
     let status = runner::run(&line)?;
@@ -80,7 +95,7 @@ mod tests {
     #[test]
     fn an_unknown_bench_names_the_known_ones() {
         let error = command(Path::new("."), "x", &[]).unwrap_err().to_string();
-        assert_eq!(error, "no bench is named `x`; choose one of: process, dispatch, peers");
+        assert_eq!(error, "no bench is named `x`; choose one of: process, dispatch, peers, build");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
 mod bench;
+mod cold_build;
 mod command;
 mod error;
 mod fuzz;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
 use crate::Error;
+use crate::dispatch::Limits;
 use crate::handler::{Accepts, HandlerEntry, Idempotency, States};
 use crate::publish::Bus;
 use crate::transport::Start;
@@ -38,6 +39,17 @@ impl Mistakes {
                 let list = many.join("\n  - ");
                 Err(Error::config(format!("application `{service}` cannot start:\n  - {list}")))
             }
+        }
+    }
+}
+
+/// Checks that anything can be fetched and run at all.
+pub(super) fn check_limits(limits: Limits, mistakes: &mut Mistakes) {
+    let Limits { concurrency, events, bytes } = limits;
+    for (name, limit) in [("concurrency", concurrency), ("events", events), ("bytes", bytes)] {
+        if limit == 0 {
+            mistakes
+                .add(format!("its limits allow 0 {name}, so that nothing would ever run: give at least 1"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::checks::{Mistakes, check_group, check_handler};
+use super::checks::{Mistakes, check_group, check_handler, check_limits};
 use super::describe::{Description, describe};
 use super::part::{Hook, Placed};
 use super::{App, Settings};
@@ -60,6 +60,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Error> {
             None => mistakes.unknown_bus("a forward", &forward.bus, &named),
         }
     }
+    check_limits(settings.limits, &mut mistakes);
     part.states.resolve();
     let prefix = settings.group_prefix.as_deref().unwrap_or(&service);
     let mut members: BTreeMap<(Option<String>, String), Members> = BTreeMap::new();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
@@ -16,9 +17,10 @@ use super::observe::{lag, observe};
 use super::part::Hook;
 use super::plan::{Plan, PlannedGroup};
 use crate::admin::Lag;
-use crate::dispatch::{Group, GroupStats, SubscriptionLoop};
+use crate::dispatch::{Group, GroupStats, SubscriptionLoop, leave};
 use crate::middleware::BreakerState;
 use crate::publish::Bus;
+use crate::transport::Subscribed;
 use crate::{Error, ErrorKind};
 
 /// A running application. Dropping it stops fetching; what runs goes on in the background until it has drained.
@@ -43,17 +45,7 @@ impl RunningApp {
             hook(bus.clone()).await?;
         }
         let (stop, stopped) = watch::channel(false);
-        let mut subscribed = Vec::with_capacity(groups.len());
-        for PlannedGroup { group, subscription, .. } in groups {
-            let what = format!("subscribing group `{}` to {}", group.name, group.bus.transport().describe());
-            let subscription = group.bus.transport().subscribe(subscription).await;
-            subscribed.push((
-                group,
-                subscription.map_err(|error| {
-                    Error::new(error.kind(), what).retryable(error.is_retryable()).with_source(error)
-                })?,
-            ));
-        }
+        let subscribed = subscribe(groups, settings.drain_within).await?;
         let (tasks, mut running) = (FuturesUnordered::new(), Vec::new());
         for (group, subscribed) in subscribed {
             running.push(Arc::clone(&group));
@@ -146,6 +138,29 @@ impl RunningApp {
         }
         first.map_or(Ok(()), Err)
     }
+}
+
+/// Subscribes all groups or, where one cannot be, none: those before it leave their groups again.
+async fn subscribe(
+    groups: Vec<PlannedGroup>,
+    leave_within: Duration,
+) -> Result<Vec<(Arc<Group>, Subscribed)>, Error> {
+    let mut all: Vec<(Arc<Group>, Subscribed)> = Vec::with_capacity(groups.len());
+    for PlannedGroup { group, subscription, .. } in groups {
+        match group.bus.transport().subscribe(subscription).await {
+            Ok(subscribed) => all.push((group, subscribed)),
+            Err(error) => {
+                for (group, subscribed) in all {
+                    leave(&group, &*subscribed.settler, leave_within).await;
+                }
+                let what =
+                    format!("subscribing group `{}` to {}", group.name, group.bus.transport().describe());
+                let retryable = error.is_retryable();
+                return Err(Error::new(error.kind(), what).retryable(retryable).with_source(error));
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn told_to_stop(mut stopped: watch::Receiver<bool>) -> BoxFuture<'static, ()> {

@@ -1,42 +1,79 @@
-//! Reading the native JSON envelope: one pass over the bytes, the payload borrowed and left unread.
+//! Reading the native JSON envelope: the payload is cut out, left unread, and read once, by whoever wants its fields.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use memchr::memmem::Finder;
+use memchr::memrchr_iter;
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Decoded, PayloadBytes};
+use crate::Head;
 use crate::event::{EventType, Version};
 use crate::metadata::{Extensions, Metadata, TraceContext};
-use crate::{Head, Id};
 
 /// Reads the envelope in `body`. Names that are those of `expected` are not copied.
 pub(super) fn read_envelope(
     body: &[u8],
     expected: Option<&'static EventType>,
 ) -> Result<Decoded, serde_json::Error> {
-    // Text that is known to be UTF-8 as a whole need not be checked string by string; what is not gets the error with
-    // line and column that only the slower way gives.
-    let wire: Wire<'_> = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text)?,
-        Err(_) => serde_json::from_slice(body)?,
+    // Text that is known to be UTF-8 as a whole need not be checked string by string.
+    let Ok(text) = std::str::from_utf8(body) else {
+        let wire = read_wire(serde_json::Deserializer::from_slice(body), expected)?;
+        return Ok(wire.in_whole(body));
     };
-    let payload = range_within(body, wire.payload.get());
-    let head = Head {
-        event_id: wire.event_id,
-        event_type: known_or_owned(wire.event_type, expected.map(EventType::name)),
-        aggregate_type: known_or_owned(wire.aggregate_type, expected.map(EventType::aggregate)),
-        aggregate_id: wire.aggregate_id.into_owned(),
-        time: wire.time,
-        version: wire.version,
-        sequence: wire.sequence,
-        metadata: wire.metadata,
-        extensions: wire.extensions,
-    };
-    Ok(Decoded { head, payload: PayloadBytes::InBody(payload) })
+    if let Some(decoded) = find_payload(text).and_then(|payload| read_around(text, payload, expected)) {
+        return Ok(decoded);
+    }
+    let wire = read_wire(serde_json::Deserializer::from_str(text), expected)?;
+    Ok(wire.in_whole(body))
+}
+
+fn read_wire<'a, R: serde_json::de::Read<'a>>(
+    mut json: serde_json::Deserializer<R>,
+    expected: Option<&'static EventType>,
+) -> Result<Wire<'a>, serde_json::Error> {
+    let wire = WireSeed { expected }.deserialize(&mut json)?;
+    json.end()?;
+    Ok(wire)
+}
+
+/// Reads the envelope with the payload cut out, so that the payload is looked at in detail only once, by whoever wants
+/// its fields. None where the cut was not that of the envelope's own payload, or anything else is out of the ordinary.
+fn read_around(text: &str, payload: Range<usize>, expected: Option<&'static EventType>) -> Option<Decoded> {
+    const HOLE: &str = "null";
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    scratch.push_str(&text[..payload.start]);
+    scratch.push_str(HOLE);
+    scratch.push_str(&text[payload.end..]);
+    let hole = payload.start..payload.start + HOLE.len();
+    let wire = read_wire(serde_json::Deserializer::from_str(&scratch), expected).ok();
+    let wire = wire.filter(|wire| range_within(scratch.as_bytes(), wire.payload.get()) == hole);
+    let decoded = wire.map(|wire| Decoded { head: wire.head, payload: PayloadBytes::InBody(payload) });
+    if scratch.capacity() <= LARGE {
+        SCRATCH.set(scratch);
+    }
+    decoded
+}
+
+/// Where the payload lies, if it stands before the metadata, as it does in envelopes that were written here. This is a
+/// guess: quotes that are not escaped are never inside a string, but both keys may be another object's. A guess that is
+/// wrong leaves brackets without their partner around the hole.
+fn find_payload(text: &str) -> Option<Range<usize>> {
+    static BEFORE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"payload\":"));
+    const BEHIND: &str = ",\"metadata\":";
+    let start = BEFORE.find(text.as_bytes())? + BEFORE.needle().len();
+    let behind = &text[start..];
+    // The brackets from the end: usually the first one is that of the metadata.
+    memrchr_iter(b'{', behind.as_bytes())
+        .find_map(|bracket| behind[..bracket].strip_suffix(BEHIND))
+        .map(|payload| start..start + payload.len())
 }
 
 fn known_or_owned(name: Cow<'_, str>, known: Option<&'static str>) -> Cow<'static, str> {
@@ -52,28 +89,40 @@ fn range_within(whole: &[u8], part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-struct Wire<'a> {
-    event_id: Id,
-    event_type: Cow<'a, str>,
-    aggregate_id: Cow<'a, str>,
-    aggregate_type: Cow<'a, str>,
-    time: Timestamp,
-    version: Version,
-    sequence: Option<u64>,
-    payload: &'a RawValue,
-    metadata: Metadata,
-    extensions: Extensions,
+/// A buffer larger than this is not kept for the next event.
+const LARGE: usize = 64 << 10;
+
+thread_local! {
+    /// Where envelopes are put together without their payload.
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(WireVisitor)
+/// An envelope with its payload as it stands in the text.
+struct Wire<'a> {
+    head: Arc<Head>,
+    payload: &'a RawValue,
+}
+
+impl Wire<'_> {
+    /// What was found, where `body` is what was read.
+    fn in_whole(self, body: &[u8]) -> Decoded {
+        Decoded { payload: PayloadBytes::InBody(range_within(body, self.payload.get())), head: self.head }
     }
 }
 
-struct WireVisitor;
+struct WireSeed {
+    expected: Option<&'static EventType>,
+}
 
-impl<'de> Visitor<'de> for WireVisitor {
+impl<'de> DeserializeSeed<'de> for WireSeed {
+    type Value = Wire<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wire<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for WireSeed {
     type Value = Wire<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,18 +150,20 @@ impl<'de> Visitor<'de> for WireVisitor {
             }
         }
         let missing = <A::Error as de::Error>::missing_field;
-        Ok(Wire {
+        let event_type = event_type.ok_or_else(|| missing("eventType"))?;
+        let aggregate_type = aggregate_type.ok_or_else(|| missing("aggregateType"))?;
+        let head = Arc::new(Head {
             event_id: event_id.ok_or_else(|| missing("eventId"))?,
-            event_type: event_type.ok_or_else(|| missing("eventType"))?,
-            aggregate_id: aggregate_id.ok_or_else(|| missing("aggregateId"))?,
-            aggregate_type: aggregate_type.ok_or_else(|| missing("aggregateType"))?,
+            event_type: known_or_owned(event_type, self.expected.map(EventType::name)),
+            aggregate_type: known_or_owned(aggregate_type, self.expected.map(EventType::aggregate)),
+            aggregate_id: aggregate_id.ok_or_else(|| missing("aggregateId"))?.into_owned(),
             time: time.ok_or_else(|| missing("timestamp"))?,
             version: Version::new(major.ok_or_else(|| missing("version"))?, minor.unwrap_or(0)),
             sequence,
-            payload: payload.ok_or_else(|| missing("payload"))?,
             metadata: metadata.unwrap_or_default().0,
             extensions,
-        })
+        });
+        Ok(Wire { head, payload: payload.ok_or_else(|| missing("payload"))? })
     }
 }
 

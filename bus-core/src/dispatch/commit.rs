@@ -1,6 +1,12 @@
 //! What follows from a handler's success, in sequence: outputs acked → processed mark. Settling comes last, in the
 //! subscription's loop, so that nothing is settled whose outputs the broker does not have.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+
+use super::attempt::panic_message;
 use super::group::KeyGuard;
 use super::{Group, Route};
 use crate::handler::Output;
@@ -13,7 +19,7 @@ use crate::{Error, ErrorKind, Head};
 pub(super) struct Unit<'a> {
     pub(super) cause: &'a Head,
     pub(super) outputs: Vec<Output>,
-    pub(super) key: Option<&'a KeyGuard<'a>>,
+    pub(super) key: Option<&'a KeyGuard>,
 }
 
 /// Commits `unit`. What fails and can be retried is retried until it succeeds, without running the handler again;
@@ -21,7 +27,7 @@ pub(super) struct Unit<'a> {
 ///
 /// # Errors
 ///
-/// When an output can never be published.
+/// When an output can never be published; of kind [`ErrorKind::Closed`] where that is because the bus is closed.
 pub(super) async fn commit(group: &Group, route: &Route, unit: Unit<'_>) -> Result<(), Error> {
     if !unit.outputs.is_empty() {
         // Boxed: most events have no outputs, and need not carry the room for this.
@@ -46,7 +52,8 @@ async fn publish_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Resul
     let publisher = group.bus.publisher().caused_by_head(unit.cause);
     let mut failed = 0;
     let mut outbound = loop {
-        match publisher.encode_outputs(&route.origin, &unit.outputs).await {
+        let encoded = AssertUnwindSafe(publisher.encode_outputs(&route.origin, &unit.outputs));
+        match encoded.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(route, &*panic))) {
             Ok(outbound) => break outbound,
             Err(error) if error.is_retryable() => {
                 failed += 1;
@@ -65,6 +72,11 @@ async fn publish_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Resul
     }
 }
 
+fn panicked(route: &Route, panic: &(dyn Any + Send)) -> Error {
+    let what = format!("encoding an output of handler `{}` panicked: {}", route.name, panic_message(panic));
+    Error::new(ErrorKind::Encode, what)
+}
+
 /// The messages to be sent again with the last error about them.
 fn not_published(
     outbound: Vec<Outbound>,
@@ -79,6 +91,7 @@ fn not_published(
                 again.push(message);
                 last = Some(error);
             }
+            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
             Err(error) => {
                 let what = "publishing an output of a handler, which the broker will never take";
                 return Err(Error::new(ErrorKind::Rejected, what).with_source(error));

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::lanes::Lanes;
-use super::process::{Decided, Finished, Item};
+use super::process::{Decided, Fate, Finished, Item};
 use super::router::Destination;
 use super::{Group, GroupStats};
 use crate::transport::{Delivery, Epoch, Settle, Settlement};
@@ -44,19 +44,23 @@ impl Dispatcher {
     ///
     /// Dropping the future abandons the handlers that run; their events are to be delivered again.
     pub async fn run_batch(&mut self, deliveries: Vec<Delivery>, limit: Duration) -> Vec<Settlement> {
-        let env = self.group.bus.env().clone();
+        // Dropped with this future, and everything that runs in it.
+        let mut batch = Dispatcher::new(Arc::clone(&self.group));
         let mut deliveries = Some(deliveries);
         let finished = poll_fn(|cx| {
             for delivery in deliveries.take().into_iter().flatten() {
-                self.push(cx, delivery);
+                batch.push(cx, delivery);
             }
-            self.poll(cx);
-            if self.is_idle() { Poll::Ready(()) } else { Poll::Pending }
+            batch.poll(cx);
+            if batch.is_idle() { Poll::Ready(()) } else { Poll::Pending }
         });
-        if env.timeout(limit, finished).await.is_err() {
-            self.lanes = Lanes::new(Arc::clone(&self.group));
-        }
-        self.take_done().into_iter().map(|decided| decided.settlement).collect()
+        // What is not done by then is missing in the answer.
+        let _ = self.group.bus.env().timeout(limit, finished).await;
+        let settlement = |decided: Decided| match decided.fate {
+            Fate::Settle(settle) => Some(Settlement { token: decided.token, settle }),
+            Fate::Leave => None,
+        };
+        batch.take_done().into_iter().filter_map(settlement).collect()
     }
 
     /// Takes one delivery; it may be decided at once.
@@ -77,7 +81,7 @@ impl Dispatcher {
                 self.group.dead_letter(delivery, failure)
             }
         };
-        self.done.push(Decided { settlement: Settlement { token, settle }, bytes });
+        self.done.push(Decided { token, bytes, fate: Fate::Settle(settle) });
     }
 
     /// Goes on with what runs.

@@ -1,10 +1,14 @@
 //! A group of handlers: everything that does not change while it runs.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::attempt::panic_message;
 use super::{Counters, Router};
 use crate::dead_letter::{DeadLetter, Failure, Reason};
 use crate::handler::States;
@@ -45,7 +49,7 @@ pub(crate) struct Group {
     pub(crate) counters: Counters,
     /// One lane a partition, not one a key: what batch handlers need to get events that follow on each other.
     pub(crate) lane_per_partition: bool,
-    pub(crate) keys_in_work: KeysInWork,
+    pub(crate) keys_in_work: Arc<KeysInWork>,
     pub(crate) running: AtomicBool,
 }
 
@@ -69,7 +73,10 @@ impl Group {
     pub(crate) fn dead_letter_stored(&self, dead_letter: &DeadLetter) {
         self.counters.dead_lettered(dead_letter.failure.reason);
         for hook in &self.on_dead_letter {
-            hook(dead_letter);
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(dead_letter))) {
+                let error = panic_message(&*panic);
+                tracing::error!(group = self.name, error, "an `on_dead_letter` hook panicked");
+            }
         }
     }
 
@@ -81,32 +88,42 @@ impl Group {
 
 /// The idempotency keys that are being worked on in this process, so that two lanes never handle one at once.
 #[derive(Debug, Default)]
-pub(crate) struct KeysInWork(Mutex<HashSet<String>>);
+pub(crate) struct KeysInWork {
+    held: Mutex<HashSet<String>>,
+    freed: Notify,
+}
 
 /// A key that nobody else works on while this is held.
-pub(crate) struct KeyGuard<'a> {
-    keys: &'a KeysInWork,
+pub(crate) struct KeyGuard {
+    keys: Arc<KeysInWork>,
     key: String,
 }
 
 impl KeysInWork {
-    /// Waits until nobody works on `key`.
-    pub(crate) async fn enter(&self, key: &str, env: &crate::Env) -> KeyGuard<'_> {
-        while !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned()) {
-            env.sleep(Duration::from_millis(10)).await;
-        }
-        KeyGuard { keys: self, key: key.to_owned() }
+    /// Takes `key`, unless somebody works on it. Never waits: who waits while holding other keys could wait for ever.
+    pub(crate) fn enter(self: &Arc<Self>, key: String) -> Option<KeyGuard> {
+        self.lock().insert(key.clone()).then(|| KeyGuard { keys: Arc::clone(self), key })
+    }
+
+    /// Waits until some key is free that was held when this was called.
+    pub(crate) fn freed(&self) -> Notified<'_> {
+        self.freed.notified()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl KeyGuard<'_> {
+impl KeyGuard {
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 }
 
-impl Drop for KeyGuard<'_> {
+impl Drop for KeyGuard {
     fn drop(&mut self) {
-        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.keys.lock().remove(&self.key);
+        self.keys.freed.notify_waiters();
     }
 }

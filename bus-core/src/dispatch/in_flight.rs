@@ -57,8 +57,8 @@ impl InFlight {
     /// Forgets everything of `epoch`.
     pub(super) fn forget(&mut self, epoch: Epoch) {
         if let Some(load) = self.by_epoch.remove(&epoch) {
-            self.total.events -= load.events;
-            self.total.bytes -= load.bytes;
+            self.total.events = self.total.events.saturating_sub(load.events);
+            self.total.bytes = self.total.bytes.saturating_sub(load.bytes);
         }
         if let Some(tokens) = &mut self.tokens {
             tokens.retain(|token| token.epoch != epoch);
@@ -93,7 +93,7 @@ impl Load {
     }
 
     fn remove(&mut self, bytes: usize) {
-        self.events -= 1;
-        self.bytes -= bytes;
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }

@@ -1,7 +1,7 @@
 //! Lanes: the events of one key wait for each other, and those of different keys do not.
 //!
 //! A lane is made when an event of its key arrives and dropped when the last one is done. At most `concurrency` lanes
-//! run at once; those that have more to do queue up behind the others.
+//! run at once; those that have more to do queue up behind the others, and those that only wait do not count.
 //!
 //! Lanes run inside the group's own task, which is the cheapest way for handlers that wait for I/O or do little. A
 //! handler that keeps the processor busy is noticed, and from then on runs in tasks of its own, on all processors.
@@ -11,7 +11,6 @@ use std::hash::{Hash, Hasher};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use rapidhash::fast::RapidHasher;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::places::Places;
 use super::process::{Finished, Item, process};
 use super::{Group, Route};
 use crate::transport::{Delivery, Epoch};
@@ -33,8 +33,10 @@ type LaneId = u64;
 /// A handler that takes longer than this without waiting for anything gets tasks of its own.
 const BUSY: Duration = Duration::from_micros(200);
 
-/// One event in so many is timed.
-const SAMPLE: u64 = 16;
+/// One event in so many is run in place and timed, of a handler that is taken for a quick one,
+const SAMPLE_OF_QUICK: u64 = 16;
+/// and of one that is taken for a busy one.
+const SAMPLE_OF_BUSY: u64 = 256;
 
 struct Queued {
     route: Arc<Route>,
@@ -85,6 +87,7 @@ pub(super) struct Lanes {
     queues: RapidHashMap<LaneId, VecDeque<Queued>>,
     waiting: VecDeque<LaneId>,
     running: FuturesUnordered<Running>,
+    places: Arc<Places>,
     unkeyed: u64,
     pushed: u64,
 }
@@ -96,6 +99,7 @@ impl Lanes {
             queues: RapidHashMap::default(),
             waiting: VecDeque::new(),
             running: FuturesUnordered::new(),
+            places: Arc::default(),
             unkeyed: 0,
             pushed: 0,
         }
@@ -112,14 +116,14 @@ impl Lanes {
         let lane = self.lane_of(&item.delivery);
         if let Some(queue) = self.queues.get_mut(&lane) {
             queue.push_back(Queued { route, item });
-        } else if self.running.len() < self.group.limits.concurrency && route.batch.is_none() {
+        } else if self.has_place() && route.batch.is_none() {
             // Most handlers that do no I/O are done at the first poll: they need no lane at all.
             let timed = self.timed(&route);
-            let mut running = self.start(lane, route, item, Vec::new());
+            let mut running = self.start(lane, route, item, Vec::new(), timed.is_some());
             match Pin::new(&mut running).poll(cx) {
                 Poll::Ready((_, finished)) => {
                     if let Some((route, since)) = timed {
-                        route.busy.store(self.group.bus.env().instant() - since > BUSY, Ordering::Relaxed);
+                        route.load.note(self.group.bus.env().instant() - since > BUSY);
                     }
                     done(finished);
                 }
@@ -136,6 +140,7 @@ impl Lanes {
 
     /// Goes on with what runs and what waits.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, done: &mut impl FnMut(Finished)) {
+        self.places.register(cx.waker());
         loop {
             self.fill();
             match self.running.poll_next_unpin(cx) {
@@ -189,31 +194,47 @@ impl Lanes {
         }
     }
 
-    fn start(&self, lane: LaneId, route: Arc<Route>, first: Item, rest: Vec<Item>) -> Running {
+    fn start(
+        &self,
+        lane: LaneId,
+        route: Arc<Route>,
+        first: Item,
+        rest: Vec<Item>,
+        in_place: bool,
+    ) -> Running {
         let epoch = first.delivery.epoch;
-        let busy = route.busy.load(Ordering::Relaxed);
-        let work = process(Arc::clone(&self.group), route, first, rest);
+        let own_task = route.load.is_busy() && !in_place;
+        let work = process(Arc::clone(&self.group), route, Arc::clone(&self.places), first, rest);
         let work: BoxFuture<'static, Finished> =
-            if busy { Box::pin(OwnTask(self.group.bus.env().spawn(work))) } else { Box::pin(work) };
+            if own_task { Box::pin(OwnTask(self.group.bus.env().spawn(work))) } else { Box::pin(work) };
         Running { lane, epoch, work }
     }
 
     /// When a run begins that is to be timed.
     fn timed(&mut self, route: &Arc<Route>) -> Option<(Arc<Route>, Instant)> {
         self.pushed += 1;
-        let sampled = self.pushed.is_multiple_of(SAMPLE) && !route.busy.load(Ordering::Relaxed);
+        let every = if route.load.is_busy() { SAMPLE_OF_BUSY } else { SAMPLE_OF_QUICK };
+        let sampled = self.pushed.is_multiple_of(every);
         sampled.then(|| (Arc::clone(route), self.group.bus.env().instant()))
     }
 
+    /// Whether one more lane may run; those that only wait do not count.
+    fn has_place(&self) -> bool {
+        self.running.len().saturating_sub(self.places.away()) < self.group.limits.concurrency
+    }
+
     fn fill(&mut self) {
-        while self.running.len() < self.group.limits.concurrency {
+        while self.has_place() {
+            if self.places.call_back() {
+                continue;
+            }
             let Some(lane) = self.waiting.pop_front() else { return };
             let Some(Queued { route, item }) = self.queues.get_mut(&lane).and_then(VecDeque::pop_front)
             else {
                 continue;
             };
             let rest = self.more_of_the_batch(lane, &route, &item);
-            let running = self.start(lane, route, item, rest);
+            let running = self.start(lane, route, item, rest, false);
             self.running.push(running);
         }
     }

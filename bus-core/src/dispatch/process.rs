@@ -1,7 +1,7 @@
 //! The chain around a handler: open( dedup( retry( breaker( attempt )))), then commit.
 //!
-//! The breaker sits inside the retries: an attempt waits while it is open, and attempts that opened it are not
-//! counted against the event, so that a dependency that is down burns nothing into dead letters.
+//! `prepare` opens and recognises, `decide` says what follows from an attempt. The breaker sits inside the retries: an
+//! attempt waits while it is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use std::time::Duration;
 use tracing::Instrument;
 
 use super::attempt::attempt;
-use super::commit::{Unit, commit};
+use super::decide::{decide, decide_alike, decide_each};
 use super::group::KeyGuard;
+use super::places::Places;
+use super::prepare::{Prepared, prepare};
 use super::trace::process_span;
 use super::{Group, Route};
-use crate::dead_letter::Reason;
-use crate::event::{DecodeError, DecodeErrorKind};
-use crate::handler::{HandlerError, Idempotency, Outcome, Reply, Verdict};
-use crate::middleware::BreakerState;
-use crate::transport::{Delivery, Settle, Settlement};
-use crate::{RawEvent, error_chain};
+use crate::RawEvent;
+use crate::event::DecodeError;
+use crate::handler::{HandlerError, Outcome, Reply, Verdict};
+use crate::transport::{Delivery, Settle, Token};
 
 /// A delivery that has its envelope.
 pub(super) struct Item {
@@ -34,123 +34,136 @@ pub(super) struct Finished {
 
 /// A delivery of so many bytes, and what became of it.
 pub(super) struct Decided {
-    pub(super) settlement: Settlement,
+    pub(super) token: Token,
     pub(super) bytes: usize,
+    pub(super) fate: Fate,
+}
+
+/// What is to become of a delivery.
+pub(super) enum Fate {
+    Settle(Settle),
+    /// It is left as it is, and comes again: its outputs have nowhere to go, since the bus is closed.
+    Leave,
 }
 
 /// An item on its way through the attempts.
-struct Tried<'a> {
-    item: Item,
-    key: Option<KeyGuard<'a>>,
-    opened: bool,
-    failed: u32,
-    settle: Option<Settle>,
+pub(super) struct Tried {
+    pub(super) item: Item,
+    pub(super) stage: Stage,
+    pub(super) key: Option<KeyGuard>,
+    pub(super) failed: u32,
+    pub(super) fate: Option<Fate>,
+}
+
+/// How far an item has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// As it came from the wire.
+    Sealed,
+    /// The bus's layers have opened it.
+    Opened,
+    /// It was not handled before, and nobody else works on its key.
+    Ready,
 }
 
 /// Takes `items` (one, unless the handler takes batches) through the chain.
 pub(super) fn process(
     group: Arc<Group>,
     route: Arc<Route>,
+    places: Arc<Places>,
     first: Item,
     rest: Vec<Item>,
 ) -> impl Future<Output = Finished> + Send {
     let span = process_span(&group, &route, &first.event);
+    let tried = |item| Tried { item, stage: Stage::Sealed, key: None, failed: 0, fate: None };
+    let mut first = tried(first);
+    let rest: Vec<Tried> = rest.into_iter().map(tried).collect();
     let work = async move {
-        let opened = group.bus.layers().is_empty();
-        let tried = |item| Tried { item, key: None, opened, failed: 0, settle: None };
         if rest.is_empty() {
-            let mut only = tried(first);
-            run(&group, &route, std::slice::from_mut(&mut only)).await;
-            Finished { first: decided(only), rest: Vec::new() }
-        } else {
-            let mut all: Vec<Tried<'_>> = std::iter::once(first).chain(rest).map(tried).collect();
-            run(&group, &route, &mut all).await;
-            let mut decided = all.into_iter().map(decided);
-            let first = decided.next().expect("there is a first item");
-            Finished { first, rest: decided.collect() }
+            run(&group, &route, &places, std::slice::from_mut(&mut first)).await;
+            return Finished { first: decided(first), rest: Vec::new() };
         }
+        let mut all: Vec<Tried> = std::iter::once(first).chain(rest).collect();
+        // Boxed: most events come alone, and need not carry the room for this.
+        Box::pin(run(&group, &route, &places, &mut all)).await;
+        let mut decided = all.into_iter().map(decided);
+        let first = decided.next().expect("there is a first item");
+        Finished { first, rest: decided.collect() }
     };
     work.instrument(span)
 }
 
-impl Tried<'_> {
+impl Tried {
     /// Whether the handler is to see it.
-    fn is_ready(&self) -> bool {
-        self.settle.is_none() && self.opened
+    pub(super) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready && self.fate.is_none()
+    }
+
+    /// Decides it; nobody else need wait for its key any more.
+    pub(super) fn settle(&mut self, settle: Settle) {
+        self.decide(Fate::Settle(settle));
+    }
+
+    /// Decides it; nobody else need wait for its key any more.
+    pub(super) fn decide(&mut self, fate: Fate) {
+        self.fate = Some(fate);
+        self.key = None;
+    }
+
+    /// Attempts before this delivery: where the broker holds events back, each delivery is one.
+    pub(super) fn earlier_deliveries(&self, route: &Route) -> u32 {
+        if route.retry.delayed { self.item.delivery.attempt.saturating_sub(1) } else { 0 }
+    }
+
+    /// Attempts that failed so far.
+    pub(super) fn failed_attempts(&self, route: &Route) -> u32 {
+        self.earlier_deliveries(route) + self.failed
     }
 }
 
-fn decided(tried: Tried<'_>) -> Decided {
-    let settle = tried.settle.expect("the run ends when every item is decided");
+fn decided(tried: Tried) -> Decided {
+    let fate = tried.fate.expect("the run ends when every item is decided");
     let delivery = tried.item.delivery;
-    Decided { bytes: delivery.message.size(), settlement: Settlement { token: delivery.token, settle } }
+    Decided { token: delivery.token, bytes: delivery.message.size(), fate }
 }
 
-/// Runs until each item is decided.
-async fn run<'a>(group: &'a Group, route: &'a Route, items: &mut [Tried<'a>]) {
-    if !matches!(route.idempotency, Idempotency::None) {
-        for tried in items.iter_mut() {
-            Box::pin(recognise(group, route, tried)).await;
+/// Runs until each item is decided: whatever is ready is attempted, what is not ready yet waits for the next round.
+async fn run(group: &Group, route: &Route, places: &Places, items: &mut [Tried]) {
+    let mut attempts = 0;
+    loop {
+        let Prepared { mut wait, freed } = match Prepared::is_needed(group, route, items) {
+            true => Box::pin(prepare(group, route, items)).await,
+            false => Prepared::default(),
+        };
+        if items.iter().any(Tried::is_ready) {
+            attempts += 1;
+            if attempts > 1 {
+                group.counters.retried();
+            }
+            wait = wait.max(attempt_all(group, route, places, items, attempts).await);
+        } else if let (Some(freed), None) = (freed, wait) {
+            Box::pin(places.wait_for(freed)).await;
         }
-    }
-    let mut round = 0;
-    while items.iter().any(|tried| tried.settle.is_none()) {
-        round += 1;
-        if round > 1 {
-            group.counters.retried();
+        if items.iter().all(|tried| tried.fate.is_some()) {
+            return;
         }
-        let wait = one_round(group, route, items, round).await;
         if let Some(wait) = wait {
-            group.bus.env().sleep(wait).await;
+            Box::pin(places.wait_for(group.bus.env().sleep(wait))).await;
         }
     }
 }
 
-/// Decides items that were handled before, where the handler is idempotent.
-async fn recognise<'a>(group: &'a Group, route: &Route, tried: &mut Tried<'a>) {
-    let event = &tried.item.event;
-    let key = match &route.idempotency {
-        Idempotency::None => return,
-        Idempotency::EventId => event.head().event_id.to_string(),
-        Idempotency::NaturalKey(key) => match key(event) {
-            Ok(key) => format!("{}#{key}", route.name),
-            Err(error) => {
-                tried.settle = Some(give_up(group, route, tried, &HandlerError::permanent(error)));
-                return;
-            }
-        },
-    };
-    let env = group.bus.env();
-    let guard = group.keys_in_work.enter(&key, env).await;
-    let mut failed = 0;
-    let known = loop {
-        match group.processed.contains(&group.name, &key).await {
-            Ok(known) => break known,
-            Err(error) => {
-                failed += 1;
-                let error = error_chain(&error);
-                tracing::warn!(group = group.name, error, "asking whether an event was processed failed");
-                env.sleep(route.retry.delay(env, failed)).await;
-            }
-        }
-    };
-    if known {
-        group.counters.duplicate();
-        tried.settle = Some(Settle::Ack);
-    } else {
-        tried.key = Some(guard);
-    }
-}
-
-/// One attempt at everything that is undecided. Answers how long to wait before the next one.
-async fn one_round(group: &Group, route: &Route, items: &mut [Tried<'_>], round: u32) -> Option<Duration> {
-    if !group.bus.layers().is_empty() {
-        Box::pin(open(group, route, items)).await;
-    }
+/// One attempt at everything that is ready. Answers how long to wait before the next one.
+async fn attempt_all(
+    group: &Group,
+    route: &Route,
+    places: &Places,
+    items: &mut [Tried],
+    number: u32,
+) -> Option<Duration> {
     let batch: Vec<RawEvent>;
-    let Some(last) = items.iter().rposition(Tried::is_ready) else {
-        return Some(route.retry.delay(group.bus.env(), round));
-    };
+    let last = items.iter().rposition(Tried::is_ready)?;
+    let attempts = items[last].earlier_deliveries(route) + number;
     let events = match items {
         [only] => std::slice::from_ref(&only.item.event),
         _ => {
@@ -160,23 +173,23 @@ async fn one_round(group: &Group, route: &Route, items: &mut [Tried<'_>], round:
         }
     };
     let permit = match &route.breaker {
-        Some(breaker) => Some(breaker.permit(group.bus.env()).await),
+        Some(breaker) => Some(Box::pin(places.wait_for(breaker.permit(group.bus.env()))).await),
         None => None,
     };
-    let reply = attempt(group, route, events, round).await;
+    let reply = attempt(group, route, events, attempts).await;
     if let Some(permit) = permit {
         if matches!(&reply, Ok(reply) if !is_failure(reply)) { permit.succeeded() } else { permit.failed() }
     }
     let asked = events.len();
     match reply.unwrap_or_else(|error| Reply::All(Verdict::Failed(error).into())) {
         Reply::All(outcome) if items.len() == 1 => decide(group, route, &mut items[0], outcome).await,
+        Reply::All(outcome) if asked > 1 && is_unreadable(&outcome) => {
+            Box::pin(attempt_each(group, route, places, items, number)).await
+        }
         Reply::All(outcome) => Box::pin(decide_alike(group, route, items, last, outcome)).await,
         Reply::Each(outcomes) if outcomes.len() == asked => {
-            let mut wait = None;
-            for (tried, outcome) in items.iter_mut().filter(|tried| tried.is_ready()).zip(outcomes) {
-                wait = wait.max(decide(group, route, tried, outcome).await);
-            }
-            wait
+            // Boxed: most events come alone, and need not carry the room for this.
+            Box::pin(decide_each(group, route, items, outcomes)).await
         }
         Reply::Each(outcomes) => {
             let error = format!(
@@ -190,6 +203,25 @@ async fn one_round(group: &Group, route: &Route, items: &mut [Tried<'_>], round:
     }
 }
 
+/// Attempts what is ready one by one: one event of the batch cannot be read, and the others need not go with it.
+async fn attempt_each(
+    group: &Group,
+    route: &Route,
+    places: &Places,
+    items: &mut [Tried],
+    number: u32,
+) -> Option<Duration> {
+    let mut wait = None;
+    for tried in items.iter_mut().filter(|tried| tried.is_ready()) {
+        wait = wait.max(attempt_all(group, route, places, std::slice::from_mut(tried), number).await);
+    }
+    wait
+}
+
+fn is_unreadable(outcome: &Outcome) -> bool {
+    matches!(&outcome.verdict, Verdict::Failed(error) if error.source_error().is::<DecodeError>())
+}
+
 fn is_failure(reply: &Reply) -> bool {
     let failed =
         |outcome: &Outcome| matches!(&outcome.verdict, Verdict::Failed(error) if error.is_retryable());
@@ -199,127 +231,16 @@ fn is_failure(reply: &Reply) -> bool {
     }
 }
 
-/// Takes events through the bus's layers, from the wire inwards.
-async fn open(group: &Group, route: &Route, items: &mut [Tried<'_>]) {
-    for tried in items.iter_mut().filter(|tried| tried.settle.is_none() && !tried.opened) {
-        tried.opened = true;
-        for layer in group.bus.layers().iter().rev() {
-            let Err(error) = layer.incoming(&mut tried.item.event).await else { continue };
-            tried.opened = false;
-            tried.failed += 1;
-            if !error.is_retryable() || tried.failed >= route.retry.attempts {
-                let failure = group.failure(Reason::Refused, error_chain(&error));
-                tried.settle = Some(group.dead_letter(tried.item.delivery.clone(), failure));
-            }
-            break;
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The same outcome for all undecided items; what follows from it is committed once.
-async fn decide_alike(
-    group: &Group,
-    route: &Route,
-    items: &mut [Tried<'_>],
-    last: usize,
-    outcome: Outcome,
-) -> Option<Duration> {
-    let Outcome { verdict, outputs } = outcome;
-    if let (Verdict::Ack, false) = (&verdict, outputs.is_empty()) {
-        let cause = items[last].item.event.head();
-        if let Err(error) = commit(group, route, Unit { cause, outputs, key: None }).await {
-            let error = HandlerError::permanent(error);
-            return Box::pin(decide_alike(group, route, items, last, Verdict::Failed(error).into())).await;
+    /// The largest block that glibc's allocator gives out on its fast path is 1,032 bytes.
+    #[test]
+    fn the_future_of_an_event_fits_a_small_block() {
+        fn size_of_future<A, B, C, D, E, F: Future>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+            size_of::<F>()
         }
+        assert!(size_of_future(process) <= 1024, "{} bytes", size_of_future(process));
     }
-    let mut wait = None;
-    for tried in items.iter_mut().filter(|tried| tried.is_ready()) {
-        let same = match &verdict {
-            Verdict::Ack => Verdict::Ack,
-            Verdict::RetryAfter(delay) => Verdict::RetryAfter(*delay),
-            Verdict::DeadLetter(reason) => Verdict::DeadLetter(reason.clone()),
-            Verdict::Failed(error) if error.is_retryable() => {
-                Verdict::Failed(HandlerError::retryable(error_chain(error.source_error())))
-            }
-            Verdict::Failed(error) => {
-                Verdict::Failed(HandlerError::permanent(error_chain(error.source_error())))
-            }
-        };
-        wait = wait.max(decide(group, route, tried, same.into()).await);
-    }
-    wait
-}
-
-/// Decides one item, or answers how long to wait before it is tried again.
-async fn decide(group: &Group, route: &Route, tried: &mut Tried<'_>, outcome: Outcome) -> Option<Duration> {
-    match outcome.verdict {
-        Verdict::Ack => {
-            let unit =
-                Unit { cause: tried.item.event.head(), outputs: outcome.outputs, key: tried.key.as_ref() };
-            tried.settle = match commit(group, route, unit).await {
-                Ok(()) => {
-                    group.counters.handled(1);
-                    Some(Settle::Ack)
-                }
-                Err(error) => Some(give_up(group, route, tried, &HandlerError::permanent(error))),
-            };
-            None
-        }
-        Verdict::RetryAfter(after) => hold_back(group, route, tried, after),
-        Verdict::DeadLetter(reason) => {
-            let failure = group.failure(Reason::Requested, reason).of_handler(&route.name, tried.failed + 1);
-            tried.settle = Some(group.dead_letter(tried.item.delivery.clone(), failure));
-            None
-        }
-        Verdict::Failed(error) => {
-            let breaker_open =
-                route.breaker.as_ref().is_some_and(|breaker| breaker.state() != BreakerState::Closed);
-            if !breaker_open || !error.is_retryable() {
-                tried.failed += 1;
-            }
-            if !error.is_retryable() || attempts_made(route, tried) >= route.retry.attempts {
-                tried.settle = Some(give_up(group, route, tried, &error));
-                return None;
-            }
-            tracing::debug!(
-                group = group.name,
-                handler = route.name,
-                event_id = %tried.item.event.head().event_id,
-                error = error_chain(error.source_error()),
-                "an attempt failed and is repeated",
-            );
-            let delay = route.retry.delay(group.bus.env(), tried.failed.max(1));
-            if route.retry.delayed { hold_back(group, route, tried, delay) } else { Some(delay) }
-        }
-    }
-}
-
-/// Attempts so far: with delays by the broker, each delivery is one.
-fn attempts_made(route: &Route, tried: &Tried<'_>) -> u32 {
-    let earlier = if route.retry.delayed { tried.item.delivery.attempt.saturating_sub(1) } else { 0 };
-    earlier + tried.failed
-}
-
-/// Leaves the waiting to the broker where order does not matter to the handler and the broker can; otherwise the lane
-/// waits.
-fn hold_back(group: &Group, route: &Route, tried: &mut Tried<'_>, after: Duration) -> Option<Duration> {
-    if route.retry.delayed && group.bus.capabilities().delayed_retry {
-        group.counters.retried();
-        tried.settle = Some(Settle::Retry { after });
-        return None;
-    }
-    Some(after)
-}
-
-fn give_up(group: &Group, route: &Route, tried: &Tried<'_>, error: &HandlerError) -> Settle {
-    let reason = match error.source_error().downcast_ref::<DecodeError>().map(DecodeError::kind) {
-        Some(DecodeErrorKind::UnknownVersion) => Reason::UnknownVersion,
-        Some(_) => Reason::Undecodable,
-        None if error.is_retryable() => Reason::Exhausted,
-        None => Reason::Permanent,
-    };
-    let failure = group
-        .failure(reason, error_chain(error.source_error()))
-        .of_handler(&route.name, attempts_made(route, tried));
-    group.dead_letter(tried.item.delivery.clone(), failure)
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rapidhash::RapidHashMap;
 
+use super::load::Load;
 use crate::codec::Codec;
 use crate::dead_letter::Reason;
 use crate::event::EventType;
@@ -15,6 +15,9 @@ use crate::metadata::ALTERNATES;
 use crate::middleware::{Breaker, Middleware, RetryPolicy};
 use crate::transport::{Delivery, Interest};
 use crate::{Error, Head, RawEvent, error_chain};
+
+/// No clock overflows when this is added to it.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// A handler with everything around it.
 pub(crate) struct Route {
@@ -29,8 +32,7 @@ pub(crate) struct Route {
     pub(crate) idempotency: Idempotency,
     pub(crate) batch: Option<usize>,
     pub(crate) accepts: Accepts,
-    /// Whether the handler keeps the processor busy.
-    pub(crate) busy: AtomicBool,
+    pub(crate) load: Load,
 }
 
 /// The handlers of one group, by event type and major version.
@@ -153,8 +155,10 @@ impl Router {
         match entries.iter().find(|entry| entry.event_type.version().major == head.version.major) {
             Some(entry) => Destination::Handle(Arc::clone(&entry.route), event),
             None => {
-                let known: Vec<_> =
-                    entries.iter().map(|entry| entry.event_type.version().major.to_string()).collect();
+                let mut known: Vec<_> =
+                    entries.iter().map(|entry| entry.event_type.version().major).collect();
+                known.sort_unstable();
+                let known: Vec<_> = known.iter().map(u32::to_string).collect();
                 let error = format!(
                     "`{}` comes in major version {}, and the handlers here read {}; \
                      add an upcaster, or deploy the reader before the writer",
@@ -201,12 +205,12 @@ impl Route {
             handler,
             layers: layers.iter().cloned().chain(spec.layers).collect(),
             retry: spec.retry.unwrap_or(default_retry),
-            timeout: spec.timeout.unwrap_or(default_timeout),
-            breaker: spec.breaker.map(Breaker::new),
+            timeout: spec.timeout.unwrap_or(default_timeout).min(FAR),
+            breaker: spec.breaker.map(|policy| Breaker::new(policy.at_most(FAR))),
             idempotency: spec.idempotency,
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,
-            busy: AtomicBool::new(false),
+            load: Load::default(),
         }
     }
 }

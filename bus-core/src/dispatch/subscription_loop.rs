@@ -14,15 +14,23 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::in_flight::InFlight;
-use super::process::Decided;
+use super::process::{Decided, Fate};
 use super::{Dispatcher, Group};
 use crate::dead_letter::DeadLetter;
 use crate::middleware::RetryPolicy;
 use crate::transport::{Demand, Epoch, Settle, Settlement, Settler, Source, SourceEvent, Subscribed, Token};
-use crate::{Env, Error, error_chain};
+use crate::{Env, Error, ErrorKind, error_chain};
 
 /// So many deliveries are taken before other tasks get a turn.
 const TURN: usize = 256;
+
+/// How long a source is left alone that was interrupted: briefly, since it has news of partitions as well.
+const INTERRUPTED: RetryPolicy = RetryPolicy {
+    attempts: u32::MAX,
+    from: Duration::from_millis(10),
+    to: Duration::from_secs(1),
+    delayed: false,
+};
 
 /// Runs one group until it is told to stop, or its source ends.
 pub(crate) struct SubscriptionLoop {
@@ -36,6 +44,9 @@ pub(crate) struct SubscriptionLoop {
     stop: BoxFuture<'static, ()>,
     phase: Phase,
     source_ended: bool,
+    /// How often the source has failed in a row, and how long it is left alone for that.
+    interruptions: u32,
+    pause: Option<BoxFuture<'static, ()>>,
     drain_within: Duration,
     failure: Option<Error>,
 }
@@ -47,6 +58,15 @@ enum Phase {
     Draining,
     /// The drain limit has passed.
     Over,
+}
+
+/// The group counts as running until this is dropped, however that comes about.
+struct IsRunning(Arc<Group>);
+
+impl Drop for IsRunning {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What happened beside the handlers and the source.
@@ -79,13 +99,15 @@ impl SubscriptionLoop {
             stop,
             phase: Phase::Running,
             source_ended: false,
+            interruptions: 0,
+            pause: None,
             drain_within,
             failure: None,
             group,
         };
-        this.arm_keep_alive();
         // From now on, so that nobody finds a group that is about to run ended.
         this.group.running.store(true, Ordering::Relaxed);
+        this.arm_keep_alive();
         this
     }
 
@@ -95,11 +117,10 @@ impl SubscriptionLoop {
     ///
     /// The error that ended the source.
     pub(crate) async fn run(mut self) -> Result<(), Error> {
+        let running = IsRunning(Arc::clone(&self.group));
         poll_fn(|cx| self.poll(cx)).await;
-        self.group.running.store(false, Ordering::Relaxed);
-        if let Err(error) = self.settler.leave(self.drain_within).await {
-            tracing::warn!(group = self.group.name, error = error_chain(&error), "leaving the group failed");
-        }
+        drop(running);
+        leave(&self.group, &*self.settler, self.drain_within).await;
         self.failure.map_or(Ok(()), Err)
     }
 
@@ -111,7 +132,10 @@ impl SubscriptionLoop {
         loop {
             self.dispatcher.poll(cx);
             self.settle_done(cx);
-            self.poll_background(cx);
+            if self.poll_background(cx) {
+                // What was aborted has made room for what waits.
+                continue;
+            }
             if self.phase == Phase::Over || (self.phase == Phase::Draining && self.is_quiet()) {
                 return Poll::Ready(());
             }
@@ -121,6 +145,10 @@ impl SubscriptionLoop {
             if taken >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
             }
             let demand = if self.phase == Phase::Running { self.in_flight.demand() } else { Demand::NOTHING };
             taken += match ready!(self.source.poll_next(cx, demand)) {
@@ -135,6 +163,7 @@ impl SubscriptionLoop {
     }
 
     fn on_source(&mut self, cx: &mut Context<'_>, event: SourceEvent) -> usize {
+        self.interruptions = 0;
         match event {
             SourceEvent::Deliveries(deliveries) => {
                 let number = deliveries.len();
@@ -145,10 +174,12 @@ impl SubscriptionLoop {
                 number
             }
             SourceEvent::Revoking { epoch, limit } => {
-                self.drop_queued(Some(epoch));
-                self.revoking.push(epoch);
-                self.after(limit, Event::RevokeLimit(epoch));
-                self.release_if_done(epoch);
+                if !self.revoking.contains(&epoch) {
+                    self.drop_queued(Some(epoch));
+                    self.revoking.push(epoch);
+                    self.after(limit, Event::RevokeLimit(epoch));
+                    self.release_if_done(epoch);
+                }
                 1
             }
             SourceEvent::Lost { epoch } => {
@@ -167,6 +198,10 @@ impl SubscriptionLoop {
     fn on_source_error(&mut self, error: Error) -> usize {
         let text = error_chain(&error);
         if error.is_retryable() {
+            self.interruptions = self.interruptions.saturating_add(1);
+            let env = self.group.bus.env().clone();
+            let delay = INTERRUPTED.delay(&env, self.interruptions);
+            self.pause = Some(Box::pin(async move { env.sleep(delay).await }));
             tracing::warn!(group = self.group.name, error = text, "receiving was interrupted and goes on");
             return 1;
         }
@@ -212,10 +247,14 @@ impl SubscriptionLoop {
         }
     }
 
-    fn poll_background(&mut self, cx: &mut Context<'_>) {
+    /// Answers whether anything happened.
+    fn poll_background(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut happened = false;
         while let Poll::Ready(Some(event)) = self.background.poll_next_unpin(cx) {
             self.on_background(event);
+            happened = true;
         }
+        happened
     }
 
     fn on_background(&mut self, event: Event) {
@@ -240,7 +279,7 @@ impl SubscriptionLoop {
             Event::KeepAlive => {
                 let (settler, tokens) = (Arc::clone(&self.settler), self.in_flight.tokens());
                 if !tokens.is_empty() {
-                    self.background.push(Box::pin(keep_alive(self.group.name.clone(), settler, tokens)));
+                    self.background.push(Box::pin(keep_alive(Arc::clone(&self.group), settler, tokens)));
                 }
                 self.arm_keep_alive();
             }
@@ -261,8 +300,8 @@ impl SubscriptionLoop {
     }
 
     fn arm_keep_alive(&self) {
-        if let Some(limit) = self.group.bus.capabilities().settle_within {
-            self.after(limit / 3, Event::KeepAlive);
+        if let Some(every) = keep_alive_every(&self.group) {
+            self.after(every, Event::KeepAlive);
         }
     }
 
@@ -275,12 +314,17 @@ impl SubscriptionLoop {
     }
 }
 
-/// Settles `batch`; what fails and can be retried is retried until it succeeds or the group is left.
+/// Settles what was decided; what fails is tried again until it succeeds or the group is left, so that a dead letter that
+/// cannot be stored stays a delivery. Only an acknowledgement that the broker refuses for good is given up: it comes again.
 async fn settle(group: Arc<Group>, settler: Arc<dyn Settler>, decided: Vec<Decided>) -> Event {
-    let tokens = decided.iter().map(|decided| (decided.settlement.token, decided.bytes)).collect();
-    let mut batch: Vec<Settlement> = decided.into_iter().map(|decided| decided.settlement).collect();
+    let tokens = decided.iter().map(|decided| (decided.token, decided.bytes)).collect();
+    let settlement = |decided: Decided| match decided.fate {
+        Fate::Settle(settle) => Some(Settlement { token: decided.token, settle }),
+        Fate::Leave => None,
+    };
+    let mut batch: Vec<Settlement> = decided.into_iter().filter_map(settlement).collect();
     let mut failed = 0;
-    loop {
+    while !batch.is_empty() {
         let dead: Vec<(Token, Box<DeadLetter>)> = batch.iter().filter_map(dead_letter_of).collect();
         let failures = match settler.settle(batch).await {
             Ok(()) => Vec::new(),
@@ -290,23 +334,37 @@ async fn settle(group: Arc<Group>, settler: Arc<dyn Settler>, decided: Vec<Decid
         for (_, dead_letter) in dead.iter().filter(|(token, _)| !unsettled(*token)) {
             group.dead_letter_stored(dead_letter);
         }
-        let Some((_, error)) = failures.first() else { return Event::Settled(tokens) };
         failed += 1;
-        let error = error_chain(error);
-        tracing::warn!(
-            group = group.name,
-            error,
-            deliveries = failures.len(),
-            "settling failed and is tried again"
-        );
-        batch =
-            failures.into_iter().filter(|(_, error)| error.is_retryable()).map(|(batch, _)| batch).collect();
-        if batch.is_empty() {
-            return Event::Settled(tokens);
+        batch = failures
+            .into_iter()
+            .filter_map(|(settlement, error)| to_settle_again(&group, settlement, &error))
+            .collect();
+        if !batch.is_empty() {
+            let env = group.bus.env();
+            env.sleep(RetryPolicy::default().delay(env, failed)).await;
         }
-        let env = group.bus.env();
-        env.sleep(RetryPolicy::default().delay(env, failed)).await;
     }
+    Event::Settled(tokens)
+}
+
+/// Leaves the group; where the broker cannot be told, it finds out by itself.
+pub(crate) async fn leave(group: &Group, settler: &dyn Settler, limit: Duration) {
+    if let Err(error) = settler.leave(limit).await {
+        tracing::warn!(group = group.name, error = error_chain(&error), "leaving the group failed");
+    }
+}
+
+fn to_settle_again(group: &Group, settlement: Settlement, error: &Error) -> Option<Settlement> {
+    let is_dead_letter = matches!(settlement.settle, Settle::DeadLetter(_));
+    let again = error.is_retryable() || (is_dead_letter && error.kind() != ErrorKind::Closed);
+    let doing = if is_dead_letter { "storing a dead letter" } else { "settling a delivery" };
+    let (group, error) = (&group.name, error_chain(error));
+    if again {
+        tracing::warn!(group, error, "{doing} failed and is tried again");
+    } else {
+        tracing::error!(group, error, "{doing} failed; the delivery stays unsettled and comes again");
+    }
+    again.then_some(settlement)
 }
 
 fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
@@ -316,13 +374,19 @@ fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
     }
 }
 
-async fn keep_alive(group: String, settler: Arc<dyn Settler>, tokens: Vec<Token>) -> Event {
-    if let Err(error) = settler.keep_alive(&tokens).await {
-        tracing::warn!(
-            group,
-            error = error_chain(&error),
-            "keeping deliveries alive failed; they may come again"
-        );
-    }
+/// Three times within what the broker allows, so that one of them may get lost.
+fn keep_alive_every(group: &Group) -> Option<Duration> {
+    group.bus.capabilities().settle_within.map(|limit| limit / 3)
+}
+
+async fn keep_alive(group: Arc<Group>, settler: Arc<dyn Settler>, tokens: Vec<Token>) -> Event {
+    let limit = keep_alive_every(&group).unwrap_or_default();
+    let kept = group.bus.env().timeout(limit, settler.keep_alive(&tokens)).await;
+    let error = match kept {
+        Ok(Ok(())) => return Event::KeptAlive,
+        Ok(Err(error)) => error_chain(&error),
+        Err(elapsed) => elapsed.to_string(),
+    };
+    tracing::warn!(group = group.name, error, "keeping deliveries alive failed; they may come again");
     Event::KeptAlive
 }

@@ -4,7 +4,9 @@ use crate::Envelope;
 
 /// Events of one partition that follow on each other, for a handler that is faster with many than with one.
 ///
-/// A handler that takes a batch returns one outcome for all of it, or [`Each`].
+/// A handler that takes a batch returns one outcome for all of it, or [`Each`]. Events that follow from the batch as a
+/// whole take their ids from its last event: when the same events come again in batches that are cut elsewhere, they are
+/// published under other ids. Return [`Each`] where a reader must recognise them.
 #[derive(Debug, Clone)]
 pub struct Batch<E>(Vec<Envelope<E>>);
 

@@ -35,7 +35,8 @@ impl Outcome {
         Verdict::Ack.into()
     }
 
-    /// Hand the event in again after `delay`. It does not count as a failed attempt.
+    /// Hand the event in again after `delay`. It does not count as a failed attempt, unless the handler's retries are
+    /// `delayed`: a broker counts every delivery.
     pub fn retry_after(delay: Duration) -> Self {
         Verdict::RetryAfter(delay).into()
     }

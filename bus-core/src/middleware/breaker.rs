@@ -25,6 +25,13 @@ impl Default for BreakerPolicy {
     }
 }
 
+impl BreakerPolicy {
+    /// This one, with a pause of no more than `limit`.
+    pub(crate) fn at_most(self, limit: Duration) -> Self {
+        BreakerPolicy { pause: self.pause.min(limit), ..self }
+    }
+}
+
 /// What a breaker does with attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -106,30 +113,38 @@ impl Breaker {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, inner: Inner) {
-        *self.lock() = inner;
-        self.changed.notify_waiters();
+    /// Changes the state by what it is, in one step: attempts may end at the same time.
+    fn change(&self, next: impl FnOnce(&Inner) -> Option<Inner>) {
+        let mut inner = self.lock();
+        if let Some(next) = next(&inner) {
+            *inner = next;
+            drop(inner);
+            self.changed.notify_waiters();
+        }
     }
 }
 
 impl Permit<'_> {
     pub(crate) fn succeeded(mut self) {
         self.answered = true;
-        if self.probe || !matches!(*self.breaker.lock(), Inner::Closed { failures: 0 } | Inner::Open { .. }) {
-            self.breaker.set(Inner::Closed { failures: 0 });
-        }
+        self.breaker.change(|inner| match inner {
+            Inner::Closed { failures: 0 } => None,
+            Inner::Closed { .. } => Some(Inner::Closed { failures: 0 }),
+            Inner::Open { .. } | Inner::HalfOpen => self.probe.then_some(Inner::Closed { failures: 0 }),
+        });
     }
 
     pub(crate) fn failed(mut self) {
         self.answered = true;
-        let until = self.env.instant() + self.breaker.policy.pause;
-        let failures = match *self.breaker.lock() {
-            Inner::Closed { failures } => failures + 1,
-            Inner::Open { .. } | Inner::HalfOpen if !self.probe => return,
-            _ => self.breaker.policy.failures,
-        };
-        let open = failures >= self.breaker.policy.failures;
-        self.breaker.set(if open { Inner::Open { until } } else { Inner::Closed { failures } });
+        let policy = self.breaker.policy;
+        let until = self.env.instant() + policy.pause;
+        self.breaker.change(|inner| match inner {
+            Inner::Closed { failures } if failures + 1 < policy.failures => {
+                Some(Inner::Closed { failures: failures + 1 })
+            }
+            Inner::Closed { .. } => Some(Inner::Open { until }),
+            Inner::Open { .. } | Inner::HalfOpen => self.probe.then_some(Inner::Open { until }),
+        });
     }
 }
 
@@ -137,7 +152,7 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if self.probe && !self.answered {
             let until = self.env.instant();
-            self.breaker.set(Inner::Open { until });
+            self.breaker.change(|_| Some(Inner::Open { until }));
         }
     }
 }

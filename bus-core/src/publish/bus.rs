@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Propagator, PublishError, PublishLayer, Publisher};
 use crate::admin::Admin;
 use crate::codec::Codec;
-use crate::event::{DomainEvent, Keyed};
+use crate::event::{DomainEvent, Keyed, Publishable};
 use crate::transport::Transport;
 use crate::{Capabilities, Env, Error, Id};
 
@@ -83,7 +83,7 @@ impl Bus {
     /// # Cancellation
     ///
     /// Dropping the future leaves it open whether the event is published.
-    pub async fn publish<E: Keyed>(&self, event: &E) -> Result<Id, Error> {
+    pub async fn publish(&self, event: &dyn Publishable) -> Result<Id, Error> {
         self.publisher().publish(event).await
     }
 

@@ -12,7 +12,7 @@ use crate::metadata::TraceContext;
 /// Without one, an event still carries on the context of the event that caused it. With `tracing-opentelemetry` it is
 /// a dozen lines:
 ///
-/// ```ignore
+/// ```text
 /// impl Propagator for OpenTelemetry {
 ///     fn current(&self) -> Option<TraceContext> {
 ///         let mut fields = HashMap::new();

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Bus, Draft};
 use crate::codec::EncodePayload;
-use crate::event::{DomainEvent, EventType, Keyed};
+use crate::event::{DomainEvent, EventType, Keyed, Publishable};
 use crate::handler::Output;
 use crate::message::{Outbound, Topic};
 use crate::metadata::{ALTERNATES, TraceContext};
@@ -73,7 +73,7 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Bus::publish`].
-    pub async fn publish<E: Keyed>(&self, event: &E) -> Result<Id, Error> {
+    pub async fn publish(&self, event: &dyn Publishable) -> Result<Id, Error> {
         self.publish_as(self.bus.env().new_id(), event).await
     }
 
@@ -83,7 +83,7 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Bus::publish`].
-    pub async fn publish_as<E: Keyed>(&self, id: Id, event: &E) -> Result<Id, Error> {
+    pub async fn publish_as(&self, id: Id, event: &dyn Publishable) -> Result<Id, Error> {
         self.publish_one(id, event.event_type(), event.aggregate_id(), event.key(), event).await
     }
 
@@ -257,6 +257,10 @@ impl PublishBatch {
             ids.push(id);
         }
         if !failed.is_empty() {
+            let refused: Vec<_> = failed.iter().map(|(index, _)| *index).collect();
+            let others = (0..ids.len()).filter(|index| !refused.contains(index));
+            failed.extend(others.map(|index| (index, not_sent())));
+            failed.sort_by_key(|(index, _)| *index);
             return Err(PublishError { ids, failed });
         }
         let outcomes = self.publisher.bus.transmit(outbound).await;
@@ -264,6 +268,12 @@ impl PublishBatch {
         failed.extend(results.filter_map(|(index, result)| result.err().map(|error| (index, error))));
         if failed.is_empty() { Ok(ids) } else { Err(PublishError { ids, failed }) }
     }
+}
+
+fn not_sent() -> Error {
+    let what =
+        "publishing an event of a batch: not sent, since another event of the batch could not be encoded";
+    Error::new(ErrorKind::Encode, what).retryable(true)
 }
 
 /// Some events of a batch are not known to be published.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jitney_core::app::RunningApp;
 use jitney_core::dispatch::GroupStats;
-use jitney_core::{App, Bus, DomainEvent, Env, Id, Keyed, error_chain};
+use jitney_core::event::Publishable;
+use jitney_core::{App, Bus, DomainEvent, Env, Id, error_chain};
 use jitney_memory::{Faults, Memory, Semantics};
 
 use super::run::{Conditions, conditions};
@@ -59,7 +60,7 @@ impl TestApp {
     /// # Panics
     ///
     /// When the event can never be published.
-    pub async fn publish<E: Keyed>(&self, event: &E) -> Id {
+    pub async fn publish(&self, event: &dyn Publishable) -> Id {
         let id = self.env().new_id();
         loop {
             match self.bus.publisher().publish_as(id.clone(), event).await {

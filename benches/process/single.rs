@@ -1,7 +1,7 @@
 //! The mode with one contestant in the process, and reading back what it says.
 //!
-//! It runs once and prints its figures, one a line. The instruction counts run it under valgrind,
-//! and the peak of resident memory is read from it, since a process has only one peak.
+//! It runs once and prints its figures, one a line. The counts run it under valgrind, and
+//! the peak of resident memory is read from it, since a process has only one peak.
 
 use std::env;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ pub fn run(contestant: &Contestant, setting: &Setting) -> Result<String, Failure
     writeln!(told, "events {}", setting.events)?;
     writeln!(told, "seconds {seconds:.6}")?;
     writeln!(told, "events-per-second {:.0}", setting.events as f64 / seconds)?;
-    if let Some(kib) = own_peak() {
+    if let Some(kib) = own_memory("VmHWM:") {
         writeln!(told, "{RESIDENT} {kib}")?;
     }
     Ok(told)
@@ -55,9 +55,9 @@ pub fn resident(contestant: &Contestant, setting: &Setting) -> Result<Option<u64
     Ok(told.lines().find_map(|line| line.strip_prefix(RESIDENT)).and_then(|kib| kib.trim().parse().ok()))
 }
 
-/// The peak resident memory of this process in KiB, as Linux tells it.
-fn own_peak() -> Option<u64> {
+/// The resident memory of this process in KiB, as Linux tells it: `VmHWM:` is the peak, `VmRSS:` is now.
+pub fn own_memory(which: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(which))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

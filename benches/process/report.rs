@@ -1,14 +1,14 @@
-//! The tables, as Markdown that also reads well in a terminal.
+//! What a comparison prints.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::thread;
 
-use crate::contestant::{ALL, Contestant, Failure};
-use crate::instructions::Count;
-use crate::measure::{Measured, Quartiles, Setting};
-
-/// A row of cells.
-type Row = Vec<String>;
+use crate::contestant::{Contestant, Failure};
+use crate::contestants::ALL;
+use crate::counts::Count;
+use crate::measure::{Measured, Setting};
+use crate::quartiles::Quartiles;
+use crate::table::{Row, Table};
 
 /// The report of the timed rounds.
 pub fn rounds(measured: &[Measured], setting: &Setting, rounds: usize) -> Result<String, Failure> {
@@ -22,9 +22,6 @@ pub fn rounds(measured: &[Measured], setting: &Setting, rounds: usize) -> Result
         "ns/event",
         "of the floor",
         "of its own floor",
-        "allocations/event",
-        "bytes/event",
-        "peak held KiB",
         "peak resident KiB",
     ];
     let rows: Vec<Row> = measured.iter().map(|one| row(one, measured, setting)).collect();
@@ -36,7 +33,6 @@ pub fn rounds(measured: &[Measured], setting: &Setting, rounds: usize) -> Result
         ALL[0].name
     )?;
     writeln!(text, "- of its own floor: the same against the floor that does equal work, named below")?;
-    writeln!(text, "- peak held: the most heap held at once above what was held before the first publish")?;
     writeln!(text, "- peak resident: of a process that runs this contestant alone")?;
     writeln!(text)?;
     for contestant in ALL {
@@ -45,11 +41,11 @@ pub fn rounds(measured: &[Measured], setting: &Setting, rounds: usize) -> Result
     Ok(text)
 }
 
-/// The report of the instruction counts.
-pub fn instructions(counts: &[Count]) -> String {
+/// The report of the counts.
+pub fn counts(counts: &[Count]) -> String {
     let floor = |name| counts.iter().find(|count| count.contestant.name == name);
     let times = |count: &Count, name| match floor(name) {
-        Some(floor) => format!("{:.3}", count.per_event / floor.per_event),
+        Some(floor) => format!("{:.3}", count.instructions / floor.instructions),
         None => "-".to_owned(),
     };
     let rows: Vec<Row> = counts
@@ -57,13 +53,22 @@ pub fn instructions(counts: &[Count]) -> String {
         .map(|count| {
             vec![
                 count.contestant.name.to_owned(),
-                format!("{:.0}", count.per_event),
+                format!("{:.0}", count.instructions),
                 times(count, ALL[0].name),
                 times(count, count.contestant.equal_work),
+                format!("{:.2}", count.allocations),
+                format!("{:.0}", count.bytes),
             ]
         })
         .collect();
-    let head = ["contestant", "instructions/event", "times the floor", "times its own floor"];
+    let head = [
+        "contestant",
+        "instructions/event",
+        "times the floor",
+        "times its own floor",
+        "allocations/event",
+        "bytes/event",
+    ];
     Table { head: &head, rows: &rows }.to_string()
 }
 
@@ -82,9 +87,6 @@ fn row(one: &Measured, all: &[Measured], setting: &Setting) -> Row {
         format!("{:.0}", 1e9 / rates.median),
         share(ALL[0].name),
         share(one.contestant.equal_work),
-        format!("{:.2}", one.allocations.blocks as f64 / events as f64),
-        format!("{:.0}", one.allocations.bytes as f64 / events as f64),
-        format!("{}", one.allocations.peak / 1_024),
         one.resident.map_or_else(|| "-".to_owned(), |kib| kib.to_string()),
     ]
 }
@@ -113,55 +115,4 @@ fn legend(contestant: &Contestant) -> String {
         other => format!(" (equal work: `{other}`)"),
     };
     format!("- `{}`{floor}: {}", contestant.name, contestant.does)
-}
-
-/// A Markdown table with its columns lined up: the first to the left, the others to the right.
-struct Table<'a> {
-    head: &'a [&'a str],
-    rows: &'a [Row],
-}
-
-impl fmt::Display for Table<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths: Vec<usize> = (0..self.head.len())
-            .map(|column| {
-                self.rows.iter().map(|row| row[column].len()).fold(self.head[column].len(), usize::max)
-            })
-            .collect();
-        let head: Row = self.head.iter().map(|&title| title.to_owned()).collect();
-        line(f, &head, &widths)?;
-        for (column, width) in widths.iter().enumerate() {
-            match column {
-                0 => write!(f, "|:{}-", "-".repeat(*width))?,
-                _ => write!(f, "|-{}:", "-".repeat(*width))?,
-            }
-        }
-        writeln!(f, "|")?;
-        self.rows.iter().try_for_each(|row| line(f, row, &widths))
-    }
-}
-
-fn line(f: &mut fmt::Formatter<'_>, cells: &Row, widths: &[usize]) -> fmt::Result {
-    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        match column {
-            0 => write!(f, "| {cell:<width$} ")?,
-            _ => write!(f, "| {cell:>width$} ")?,
-        }
-    }
-    writeln!(f, "|")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_lines_up() {
-        let rows = [vec!["floor".to_owned(), "1".to_owned()], vec!["b".to_owned(), "12345".to_owned()]];
-        let table = Table { head: &["name", "rate"], rows: &rows };
-        assert_eq!(
-            table.to_string(),
-            "| name  |  rate |\n|:------|------:|\n| floor |     1 |\n| b     | 12345 |\n"
-        );
-    }
 }

@@ -1,11 +1,12 @@
 //! Jitney: the memory bus by Kafka's rules, one group with lanes by key, everything an application gets.
 //!
 //! Publishing builds the envelope, encodes it and waits for the bus to have it; the bus holds at most `window` events
-//! that are not settled, and keeps none for replay, as its peers. The application decodes, routes, runs the handler in the lane of its key under a time limit and
-//! with panics caught, and settles.
+//! that are not settled, and keeps none for replay, as its peers. The application decodes, routes, runs the handler in
+//! the lane of its key under a time limit and with panics caught, and settles.
 
 use std::sync::Arc;
 
+use jitney::app::RunningApp;
 use jitney::memory::Memory;
 use jitney::prelude::*;
 
@@ -29,7 +30,7 @@ async fn count(order: Envelope<OrderCreated>, State(tally): State<Arc<Tally>>) {
 async fn run(work: Arc<Workload>) -> Result<Lap, Failure> {
     let tally = Tally::shared();
     let bus = Bus::new(Memory::builder().capacity(work.window).history(0).build());
-    let app = App::new("peers", bus).state(Arc::clone(&tally)).handlers(handlers![count]).spawn().await?;
+    let app = start(bus, &tally).await?;
     let (bus, events) = (app.bus().clone(), work.events);
 
     let stopwatch = Stopwatch::start(&tally);
@@ -39,7 +40,13 @@ async fn run(work: Arc<Workload>) -> Result<Lap, Failure> {
     Ok(lap)
 }
 
-async fn publish(work: Arc<Workload>, bus: Bus) -> Result<(), Failure> {
+/// The application on `bus` whose handler calls `tally`.
+pub async fn start(bus: Bus, tally: &Arc<Tally>) -> Result<RunningApp, Failure> {
+    Ok(App::new("bench", bus).state(Arc::clone(tally)).handlers(handlers![count]).spawn().await?)
+}
+
+/// Publishes every event of `work`, one after the other.
+pub async fn publish(work: Arc<Workload>, bus: Bus) -> Result<(), Failure> {
     for (_, order) in work.orders() {
         bus.publish(order).await?;
     }

@@ -1,7 +1,7 @@
-//! What a contestant is, the list of them, and what one run takes and gives.
+//! What a contestant is, and what one run takes and gives.
 //!
-//! To add one: write a file with a `pub const CONTESTANT`, name the module in `main.rs`, and put
-//! the constant in [`ALL`]. Its run sets up untimed, starts a [`Stopwatch`], spawns a publisher
+//! To add one: write a file with a `pub const CONTESTANT`, name the module beside the others, and
+//! put the constant in `contestants::ALL`. Its run sets up untimed, starts a [`Stopwatch`], spawns a publisher
 //! that publishes every event of the [`Workload`] in order with at most `window` in flight, has a
 //! handler call [`Tally::handle`] for each, waits for the last and returns the [`Lap`].
 
@@ -10,20 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::allocations::{self, Allocations};
 use crate::body::{self, OrderCreated};
 use crate::tally::Tally;
-use crate::{floor, floor_payload, jitney, ruststream_envelope, ruststream_memory};
-
-/// The contestants, in the order they run within a round. The first is the floor of all ratios.
-pub const ALL: &[Contestant] = &[
-    floor::CONTESTANT,
-    floor_payload::CONTESTANT,
-    ruststream_memory::SEQUENTIAL,
-    ruststream_memory::KEYED,
-    ruststream_envelope::CONTESTANT,
-    jitney::CONTESTANT,
-];
 
 /// Why a run did not come to its end.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -42,15 +30,6 @@ pub struct Contestant {
     pub does: &'static str,
     /// Runs the workload once, on the runtime that polls it.
     pub run: fn(Arc<Workload>) -> Running,
-}
-
-impl Contestant {
-    pub fn named(name: &str) -> Result<&'static Self, Failure> {
-        ALL.iter().find(|contestant| contestant.name == name).ok_or_else(|| {
-            let names: Vec<_> = ALL.iter().map(|contestant| contestant.name).collect();
-            format!("no contestant is named '{name}': the names are {}", names.join(", ")).into()
-        })
-    }
 }
 
 /// What a run publishes.
@@ -91,25 +70,19 @@ impl Workload {
 #[derive(Debug)]
 pub struct Stopwatch {
     tally: Arc<Tally>,
-    allocations: Allocations,
     started: Instant,
 }
 
 impl Stopwatch {
     pub fn start(tally: &Arc<Tally>) -> Self {
-        Self { tally: Arc::clone(tally), allocations: allocations::restart(), started: Instant::now() }
+        Self { tally: Arc::clone(tally), started: Instant::now() }
     }
 
     /// Waits until `events` events are handled, and stops.
     pub async fn finish(self, events: u64) -> Lap {
         self.tally.until(events).await;
         let elapsed = self.started.elapsed();
-        Lap {
-            elapsed,
-            allocations: allocations::now().since(self.allocations),
-            handled: self.tally.handled(),
-            checksum: self.tally.checksum(),
-        }
+        Lap { elapsed, handled: self.tally.handled(), checksum: self.tally.checksum() }
     }
 }
 
@@ -117,7 +90,6 @@ impl Stopwatch {
 #[derive(Debug)]
 pub struct Lap {
     pub elapsed: Duration,
-    pub allocations: Allocations,
     handled: u64,
     checksum: u64,
 }
