@@ -66,7 +66,7 @@ async fn a_cancelled_order_follows_from_the_release_of_its_goods() {
 
 #[jitney::test]
 async fn what_was_set_aside_for_a_cancelled_order_is_put_back_once() {
-    let faults = Faults { duplicate: 0.3, ..Faults::some() };
+    let faults = Faults { duplicate: 0.2, ..Faults::none() };
     let run = Bench { build: forgetful, faults, ..Bench::northwind() }.run().await;
     let released: Vec<_> = run.app.published::<StockReleased>();
     assert_eq!(released.len(), 10);
