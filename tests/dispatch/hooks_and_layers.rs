@@ -81,7 +81,7 @@ async fn an_error_of_a_start_hook_keeps_the_application_from_starting() {
         .on_start(fails)
         .on_start(telling(&story, "not reached"));
     transport.deliver_events(1, 0, &[placed("a", 0)]);
-    let error = app.run_until(std::future::pending()).await.unwrap_err();
+    let error = app.run_until(work(3_600_000)).await.unwrap_err();
     assert_eq!(error.to_string(), "opening the database: no answer");
     assert!(story.all().is_empty() && transport.told().is_empty() && transport.polls() == 0);
 }

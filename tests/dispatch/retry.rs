@@ -131,8 +131,11 @@ async fn a_time_limit_is_an_error_that_is_tried_again() {
     };
     let spec = take().timeout(Duration::from_secs(2)).retry(attempts(2));
     let app = TestApp::run(shop(spec, hang)).state(log.clone()).await;
+    let before = app.env().instant();
     app.publish(&placed("a", 0)).await;
     app.settled().await;
+    let took = app.env().instant() - before;
+    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(6), "{took:?}");
     assert_eq!(log.len(), 2);
     assert_eq!(said(&app, "jitney-dead-reason"), "exhausted");
     let error = said(&app, "jitney-dead-error");
