@@ -1,10 +1,8 @@
 //! The audit: every event of any type, counted, and kept for the order that is followed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jitney::handler::{Context, Reply, Verdict};
-use jitney::middleware::{Middleware, Next};
 use jitney::prelude::*;
 use jitney::{Head, Id};
 
@@ -12,23 +10,31 @@ use jitney::{Head, Id};
 #[derive(Debug, Clone, Default)]
 pub struct Audit(Arc<Mutex<Seen>>);
 
+/// Events by their ids, so that none counts twice.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub by_type: BTreeMap<String, u64>,
-    pub followed: Vec<Head>,
+struct Seen {
+    by_type: BTreeMap<String, HashSet<Id>>,
     follow: Option<String>,
+    followed: HashMap<Id, Head>,
 }
 
 impl Audit {
-    /// An audit that keeps the events of the order `follow`.
+    /// An audit that keeps what happens to the order `follow`.
     pub fn new(follow: Option<String>) -> Self {
-        let audit = Audit::default();
-        audit.seen().follow = follow;
-        audit
+        Audit(Arc::new(Mutex::new(Seen { follow, ..Seen::default() })))
     }
 
-    /// What it has seen.
-    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+    /// How many events of each type there were.
+    pub fn by_type(&self) -> BTreeMap<String, usize> {
+        self.seen().by_type.iter().map(|(event_type, ids)| (event_type.clone(), ids.len())).collect()
+    }
+
+    /// What happened to the order that is followed, the command included.
+    pub fn followed(&self) -> Vec<Head> {
+        self.seen().followed.values().cloned().collect()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -38,32 +44,10 @@ pub async fn record(event: RawEvent, State(audit): State<Audit>) {
     let head = event.head();
     let mut seen = audit.seen();
     if seen.follow.as_deref() == Some(&*head.aggregate_id) {
-        seen.followed.push(head.clone());
+        seen.followed.insert(head.event_id.clone(), head.clone());
     }
+    // A command is no event of the order yet.
     if head.aggregate_type == "Order" {
-        *seen.by_type.entry(head.event_type.to_string()).or_default() += 1;
-    }
-}
-
-/// Around every handler: which group has handled which event.
-#[derive(Debug, Clone, Default)]
-pub struct Handled(Arc<Mutex<HashSet<(String, Id)>>>);
-
-impl Handled {
-    /// How many events were handled, each once a group.
-    pub fn distinct(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-}
-
-#[async_trait::async_trait]
-impl Middleware for Handled {
-    async fn handle<'a>(&'a self, cx: Context<'a>, next: Next<'a>) -> Reply {
-        let reply = next.run(cx).await;
-        if matches!(&reply, Reply::All(outcome) if matches!(outcome.verdict(), Verdict::Ack)) {
-            let key = (cx.group().to_owned(), cx.head().event_id.clone());
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-        }
-        reply
+        seen.by_type.entry(head.event_type.to_string()).or_default().insert(head.event_id.clone());
     }
 }

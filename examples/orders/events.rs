@@ -3,6 +3,8 @@
 use jitney::prelude::*;
 use rust_decimal::Decimal;
 
+use super::item::Item;
+
 /// A command: create this order.
 #[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
 #[serde(rename_all = "camelCase")]
@@ -13,16 +15,6 @@ pub struct PlaceOrder {
     pub ordered_at: String,
     pub shipped_at: Option<String>,
     pub items: Vec<Item>,
-}
-
-/// One line of an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Item {
-    pub product_id: String,
-    pub quantity: u32,
-    pub price: Decimal,
-    pub discount: Decimal,
 }
 
 /// An order exists. Version 1 had no currency.

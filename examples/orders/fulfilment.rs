@@ -2,7 +2,7 @@
 
 use jitney::prelude::*;
 
-use crate::events::{OrderProgress, PaymentTaken, StockReleased};
+use super::events::{OrderProgress, PaymentTaken, StockReleased};
 
 pub struct Fulfilment;
 

@@ -2,7 +2,7 @@
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::events::Item;
+use super::item::Item;
 
 /// Quantity × price of all lines.
 pub fn gross(items: &[Item]) -> Decimal {

@@ -1,29 +1,34 @@
 //! Notifications: a slow gateway, in a group of its own, so that nothing else waits for it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jitney::prelude::*;
+use jitney::{Env, Id};
 
-use crate::events::OrderProgress;
+use super::events::OrderProgress;
 
 /// What the gateway takes for one message.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// How many messages were sent.
+/// A gateway for mails, simulated. Like a real one it is slow, and sends a message once however often it is asked to.
 #[derive(Debug, Clone, Default)]
-pub struct Notified(Arc<AtomicU64>);
+pub struct Gateway(Arc<Mutex<HashSet<Id>>>);
 
-impl Notified {
+impl Gateway {
+    async fn send(&self, env: &Env, message: &Id) {
+        env.sleep(SLOW).await;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(message.clone());
+    }
+
     /// How many messages were sent.
-    pub fn sent(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub fn sent(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
 #[handler(group = "notification", concurrency = 64, idempotent)]
-pub async fn notify_customer(_: OrderProgress, bus: Bus, State(notified): State<Notified>) {
-    bus.env().sleep(SLOW).await;
-    notified.0.fetch_add(1, Ordering::Relaxed);
+pub async fn notify_customer(news: Envelope<OrderProgress>, bus: Bus, State(gateway): State<Gateway>) {
+    gateway.send(bus.env(), news.event_id()).await;
 }

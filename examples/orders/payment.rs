@@ -3,8 +3,8 @@
 use jitney::prelude::*;
 use rust_decimal::Decimal;
 
-use crate::events::{PaymentDeclined, PaymentTaken, StockReserved};
-use crate::money;
+use super::events::{PaymentDeclined, PaymentTaken, StockReserved};
+use super::money;
 
 /// No order above this is paid.
 const LIMIT: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);

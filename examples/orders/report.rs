@@ -7,8 +7,8 @@ use jitney::dispatch::GroupStats;
 use jitney::prelude::Serialize;
 use rust_decimal::Decimal;
 
-use crate::app::Views;
-use crate::money::shown;
+use super::app::Views;
+use super::money::shown;
 
 /// What `--json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,7 +26,7 @@ pub struct Report {
     pub handled: usize,
     pub duplicates: u64,
     pub retries: u64,
-    pub events_by_type: BTreeMap<String, u64>,
+    pub events_by_type: BTreeMap<String, usize>,
     pub top_customers: Vec<Customer>,
 }
 
@@ -58,7 +58,7 @@ impl Report {
             handled: views.handled.distinct(),
             duplicates: sum(|group| group.duplicates),
             retries: sum(|group| group.retried),
-            events_by_type: views.audit.seen().by_type.clone(),
+            events_by_type: views.audit.by_type(),
             top_customers: views
                 .statements
                 .top(10)

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jitney::prelude::*;
 use rust_decimal::Decimal;
 
-use crate::events::OrderCreated;
-use crate::money;
+use super::events::OrderCreated;
+use super::money;
 
 /// The net of each order, by customer.
 #[derive(Debug, Clone, Default)]

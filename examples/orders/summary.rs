@@ -8,8 +8,8 @@ use jitney::prelude::*;
 use rust_decimal::Decimal;
 use tokio::sync::watch;
 
-use crate::events::{OrderCreated, OrderProgress, OrderRefused};
-use crate::money;
+use super::events::{OrderCreated, OrderProgress, OrderRefused};
+use super::money;
 
 /// The table.
 #[derive(Debug, Clone)]
@@ -51,6 +51,13 @@ pub struct Tally {
     pub finished: usize,
 }
 
+impl Tally {
+    /// How many orders nothing more will happen to.
+    pub fn done(&self) -> usize {
+        self.finished + self.refused
+    }
+}
+
 impl Row {
     /// Whether nothing more will happen to the order.
     fn is_final(&self) -> bool {
@@ -76,6 +83,17 @@ impl OrderSummary {
         self.tally.subscribe()
     }
 
+    /// Whether the order exists.
+    pub fn is_created(&self, order_id: &str) -> bool {
+        self.table().rows.get(order_id).is_some_and(|row| row.created.is_some())
+    }
+
+    /// The orders that are known and not at their end.
+    pub fn unfinished(&self) -> Vec<String> {
+        let table = self.table();
+        table.rows.iter().filter(|(_, row)| !row.is_final()).map(|(order_id, _)| order_id.clone()).collect()
+    }
+
     fn update(&self, order_id: &str, change: impl FnOnce(&mut Row)) {
         let mut table = self.table();
         let row = table.rows.entry(order_id.to_owned()).or_default();
@@ -83,8 +101,9 @@ impl OrderSummary {
         change(row);
         let after = (row.created.is_some(), row.is_final());
         self.tally.send_if_modified(|tally| {
-            tally.created += usize::from(after.0) - usize::from(before.0);
-            tally.finished += usize::from(after.1) - usize::from(before.1);
+            // Facts are only ever added, so that no order goes back.
+            tally.created += usize::from(after.0 && !before.0);
+            tally.finished += usize::from(after.1 && !before.1);
             before != after
         });
     }
@@ -100,13 +119,15 @@ impl OrderSummary {
             net: money::net(&order.items),
             to_be_shipped: order.shipped_at.is_some(),
         };
-        self.update(&order.order_id, |row| row.created = Some(created));
+        self.update(&order.order_id, |row| {
+            row.created.get_or_insert(created);
+        });
     }
 
     #[handler]
-    async fn refused(&self, order: Envelope<OrderRefused>) {
+    async fn refused(&self, refusal: Envelope<OrderRefused>) {
         let mut table = self.table();
-        table.refused.insert(order.event_id().clone());
+        table.refused.insert(refusal.event_id().clone());
         self.tally.send_modify(|tally| tally.refused = table.refused.len());
     }
 
