@@ -1,9 +1,8 @@
-//! The order desk: sends commands, in batches, each until the bus has it.
+//! The order desk: sends commands, in batches, and does not give up before the bus has each.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jitney::Id;
 use jitney::prelude::*;
 
 use super::events::PlaceOrder;
@@ -11,11 +10,11 @@ use super::wait::Watch;
 
 /// How many commands are published at once.
 const BATCH: usize = 64;
-/// How often a command is published before the bus is given up, and the pause between.
+/// How often one is published before the bus is given up, and the pause between.
 const ATTEMPTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Sends commands and does nothing else.
+/// Sends commands, and what happened before them.
 pub struct Desk<'a> {
     watch: Watch<'a>,
     batch: Vec<PlaceOrder>,
@@ -31,6 +30,20 @@ impl<'a> Desk<'a> {
     /// How many commands there were so far.
     pub fn sent(&self) -> usize {
         self.sent
+    }
+
+    /// Sends what happened in the past, and waits until everybody knows of it: so that a command for an order of the past
+    /// is refused, however slow the services are.
+    ///
+    /// # Errors
+    ///
+    /// When the bus does not take it.
+    pub async fn recall(&self, history: &[RawEvent]) -> jitney::Result<()> {
+        let bus = self.watch.bus();
+        for event in history {
+            insist(bus, async || bus.republish(event).await).await?;
+        }
+        self.watch.quiet().await.map(drop)
     }
 
     /// Sends `order`, or keeps it until there are more.
@@ -63,7 +76,8 @@ impl<'a> Desk<'a> {
         match bus.publish_all(&batch).await {
             Err(error) if error.is_retryable() => {
                 for (index, _) in error.failed() {
-                    again(bus, &error.ids()[*index], &batch[*index]).await?;
+                    let (id, order) = (&error.ids()[*index], &batch[*index]);
+                    insist(bus, async || bus.publisher().publish_as(id.clone(), order).await).await?;
                 }
                 Ok(())
             }
@@ -72,13 +86,13 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Publishes `order` until the bus has it, always under the same id, since the bus may have it already.
-async fn again(bus: &Bus, id: &Id, order: &PlaceOrder) -> jitney::Result<()> {
+/// Publishes again and again until the bus has it; always under one id, since the bus may have it already.
+async fn insist<T>(bus: &Bus, publish: impl AsyncFn() -> jitney::Result<T>) -> jitney::Result<T> {
     let mut attempts = 1;
     loop {
-        match bus.publisher().publish_as(id.clone(), order).await {
+        match publish().await {
             Err(error) if error.is_retryable() && attempts < ATTEMPTS => attempts += 1,
-            result => return result.map(drop),
+            result => return result,
         }
         bus.env().sleep(PAUSE).await;
     }

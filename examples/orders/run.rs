@@ -45,13 +45,8 @@ pub async fn run<R: BufRead>(
     mut progressed: impl FnMut(usize, usize),
 ) -> jitney::Result<Ending> {
     let watch = Watch::new(running, summary);
-    for event in work.history {
-        running.bus().republish(event).await?;
-    }
-    // So that a command for an order of the past is refused, however slow the services are.
-    watch.quiet().await?;
-
     let mut desk = Desk::new(watch);
+    desk.recall(work.history).await?;
     let mut orders = Vec::new();
     for order in read_orders(work.input, work.catalogue) {
         let order = order

@@ -103,6 +103,22 @@ async fn the_slow_notifications_keep_nobody_waiting() {
 }
 
 #[jitney::test]
+async fn an_order_that_is_to_be_shipped_is_not_at_its_end_before() {
+    let input = line("A", 1, "1.00").replace("null", r#""1996-07-16""#);
+    for seed in 0..10 {
+        let faults = Faults { delay: 1.0, ..Faults::none() };
+        let bench = Bench { seed, faults, ..Bench::of(&input) };
+        let summary = bench.views.summary.clone();
+        let watched = Env::system().spawn(async move {
+            summary.tally().wait_for(|tally| tally.finished == 1).await.unwrap();
+            summary.table().rows["A"].shipped
+        });
+        assert_eq!(bench.run().await.ending, Ending::Complete, "seed {seed}");
+        assert!(watched.await.unwrap(), "seed {seed}");
+    }
+}
+
+#[jitney::test]
 async fn an_order_is_one_tree_under_one_correlation_id() {
     let mut bench = Bench::northwind();
     bench.views.audit = Audit::new(Some("10865".to_owned()));
