@@ -144,7 +144,7 @@ async fn a_source_that_fails_for_good_ends_the_application_with_its_error() {
     let app = shop(take(), |_: Placed| async {})(transport.bus());
     transport.deliver_events(1, 0, &[placed("a", 0)]);
     transport.push(Err(Error::new(ErrorKind::Rejected, "receiving: no right to read the topic")));
-    let error = app.run_until(std::future::pending()).await.unwrap_err();
+    let error = app.run_until(work(3_600_000)).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (ErrorKind::Rejected, "receiving: no right to read the topic")
@@ -181,7 +181,7 @@ async fn a_source_that_is_interrupted_for_ever_is_not_asked_in_a_hot_loop() {
 async fn an_application_whose_sources_have_all_closed_ends() {
     let transport = Scripted::new();
     transport.push(Ok(SourceEvent::Closed));
-    let error = shop(take(), |_: Placed| async {})(transport.bus()).run_until(std::future::pending()).await;
+    let error = shop(take(), |_: Placed| async {})(transport.bus()).run_until(work(3_600_000)).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
     assert!(error.to_string().contains("every group"), "{error}");

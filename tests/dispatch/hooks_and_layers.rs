@@ -1,10 +1,12 @@
 //! Hooks around the life of an application, layers around handlers, and the state that handlers ask for.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jitney::handler::{Context, FromRef, HandlerSpec, Reply};
 use jitney::middleware::{Middleware, Next};
 use jitney::prelude::*;
-use jitney::{Error, ErrorKind};
+use jitney::{Env, Error, ErrorKind};
 use jitney_testkit::TestApp;
 
 use super::events::{Placed, Shipped, placed, shipped};
@@ -81,7 +83,7 @@ async fn an_error_of_a_start_hook_keeps_the_application_from_starting() {
         .on_start(fails)
         .on_start(telling(&story, "not reached"));
     transport.deliver_events(1, 0, &[placed("a", 0)]);
-    let error = app.run_until(std::future::pending()).await.unwrap_err();
+    let error = app.run_until(work(3_600_000)).await.unwrap_err();
     assert_eq!(error.to_string(), "opening the database: no answer");
     assert!(story.all().is_empty() && transport.told().is_empty() && transport.polls() == 0);
 }
@@ -166,7 +168,8 @@ async fn a_signal_ends_a_start_that_takes_for_ever() {
     let transport = Scripted::new();
     let hangs = |_: Bus| std::future::pending();
     let app = shop(take(), |_: Placed| async {})(transport.bus()).on_start(hangs);
-    app.run_until(work(10)).await.unwrap();
+    let ended = Env::system().timeout(Duration::from_secs(60), app.run_until(work(10))).await;
+    ended.unwrap().unwrap();
     assert_eq!(transport.polls(), 0);
 }
 

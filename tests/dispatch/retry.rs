@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jitney::dead_letter::Reason;
 use jitney::handler::{Attempt, Context, FromContext, HandlerSpec, Reply};
 use jitney::middleware::{Middleware, Next, RetryPolicy};
 use jitney::prelude::*;
@@ -130,8 +131,11 @@ async fn a_time_limit_is_an_error_that_is_tried_again() {
     };
     let spec = take().timeout(Duration::from_secs(2)).retry(attempts(2));
     let app = TestApp::run(shop(spec, hang)).state(log.clone()).await;
+    let before = app.env().instant();
     app.publish(&placed("a", 0)).await;
     app.settled().await;
+    let took = app.env().instant() - before;
+    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(6), "{took:?}");
     assert_eq!(log.len(), 2);
     assert_eq!(said(&app, "jitney-dead-reason"), "exhausted");
     let error = said(&app, "jitney-dead-error");
@@ -269,6 +273,19 @@ async fn delayed_retries_back_off_across_deliveries() {
     until("all are handed back", || transport.settled().len() == 20).await;
     let long = |told: &Told| matches!(told, Told::Retry(_, after) if *after > Duration::from_secs(1));
     assert!(transport.told().iter().any(long), "the twelfth pause is longer: {:?}", transport.told());
+    app.shutdown().await.unwrap();
+}
+
+#[jitney::test]
+async fn a_broker_may_have_counted_as_far_as_it_can() {
+    let transport = Scripted::with(|can| can.delayed_retry = true);
+    let fail = |_: Placed| async { Err::<(), _>("no luck") };
+    let app = shop(take().retry(attempts(3).delayed()), fail)(transport.bus()).spawn().await.unwrap();
+    let first = delivery(1, 0, message("e-0", &placed("a", 0)));
+    transport.deliver([Delivery { attempt: u32::MAX, ..first }]);
+    until("it is a dead letter", || transport.dead_letters().len() == 1).await;
+    let failure = transport.dead_letters().remove(0).failure;
+    assert_eq!((failure.reason, failure.attempts), (Reason::Exhausted, u32::MAX));
     app.shutdown().await.unwrap();
 }
 

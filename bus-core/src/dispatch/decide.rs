@@ -88,7 +88,7 @@ pub(super) async fn decide(
         }
         Verdict::RetryAfter(after) => hold_back(group, route, tried, after),
         Verdict::DeadLetter(reason) => {
-            let attempts = tried.failed_attempts(route) + 1;
+            let attempts = tried.failed_attempts(route).saturating_add(1);
             let failure = group.failure(Reason::Requested, reason).of_handler(&route.name, attempts);
             tried.settle(group.dead_letter(tried.item.delivery.clone(), failure));
             None

@@ -117,7 +117,7 @@ impl Tried {
 
     /// Attempts that failed so far.
     pub(super) fn failed_attempts(&self, route: &Route) -> u32 {
-        self.earlier_deliveries(route) + self.failed
+        self.earlier_deliveries(route).saturating_add(self.failed)
     }
 }
 
@@ -163,7 +163,7 @@ async fn attempt_all(
 ) -> Option<Duration> {
     let batch: Vec<RawEvent>;
     let last = items.iter().rposition(Tried::is_ready)?;
-    let attempts = items[last].earlier_deliveries(route) + number;
+    let attempts = items[last].earlier_deliveries(route).saturating_add(number);
     let events = match items {
         [only] => std::slice::from_ref(&only.item.event),
         _ => {

@@ -9,17 +9,16 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use super::in_flight::InFlight;
-use super::process::{Decided, Fate};
+use super::settling::{keep_alive, keep_alive_every, leave, settle};
 use super::{Dispatcher, Group};
-use crate::dead_letter::DeadLetter;
 use crate::middleware::RetryPolicy;
-use crate::transport::{Demand, Epoch, Settle, Settlement, Settler, Source, SourceEvent, Subscribed, Token};
-use crate::{Env, Error, ErrorKind, error_chain};
+use crate::transport::{Demand, Epoch, Settler, Source, SourceEvent, Subscribed, Token};
+use crate::{Env, Error, error_chain};
 
 /// So many deliveries are taken before other tasks get a turn.
 const TURN: usize = 256;
@@ -239,7 +238,8 @@ impl SubscriptionLoop {
             return;
         }
         let settling =
-            settle(Arc::clone(&self.group), Arc::clone(&self.settler), self.dispatcher.take_done());
+            settle(Arc::clone(&self.group), Arc::clone(&self.settler), self.dispatcher.take_done())
+                .map(Event::Settled);
         let mut settling: BoxFuture<'static, Event> = Box::pin(settling);
         match settling.as_mut().poll(cx) {
             Poll::Ready(event) => self.on_background(event),
@@ -279,7 +279,8 @@ impl SubscriptionLoop {
             Event::KeepAlive => {
                 let (settler, tokens) = (Arc::clone(&self.settler), self.in_flight.tokens());
                 if !tokens.is_empty() {
-                    self.background.push(Box::pin(keep_alive(Arc::clone(&self.group), settler, tokens)));
+                    let kept = keep_alive(Arc::clone(&self.group), settler, tokens);
+                    self.background.push(Box::pin(kept.map(|()| Event::KeptAlive)));
                 }
                 self.arm_keep_alive();
             }
@@ -312,81 +313,4 @@ impl SubscriptionLoop {
             event
         }));
     }
-}
-
-/// Settles what was decided; what fails is tried again until it succeeds or the group is left, so that a dead letter that
-/// cannot be stored stays a delivery. Only an acknowledgement that the broker refuses for good is given up: it comes again.
-async fn settle(group: Arc<Group>, settler: Arc<dyn Settler>, decided: Vec<Decided>) -> Event {
-    let tokens = decided.iter().map(|decided| (decided.token, decided.bytes)).collect();
-    let settlement = |decided: Decided| match decided.fate {
-        Fate::Settle(settle) => Some(Settlement { token: decided.token, settle }),
-        Fate::Leave => None,
-    };
-    let mut batch: Vec<Settlement> = decided.into_iter().filter_map(settlement).collect();
-    let mut failed = 0;
-    while !batch.is_empty() {
-        let dead: Vec<(Token, Box<DeadLetter>)> = batch.iter().filter_map(dead_letter_of).collect();
-        let failures = match settler.settle(batch).await {
-            Ok(()) => Vec::new(),
-            Err(error) => error.failed,
-        };
-        let unsettled = |token| failures.iter().any(|(settlement, _)| settlement.token == token);
-        for (_, dead_letter) in dead.iter().filter(|(token, _)| !unsettled(*token)) {
-            group.dead_letter_stored(dead_letter);
-        }
-        failed += 1;
-        batch = failures
-            .into_iter()
-            .filter_map(|(settlement, error)| to_settle_again(&group, settlement, &error))
-            .collect();
-        if !batch.is_empty() {
-            let env = group.bus.env();
-            env.sleep(RetryPolicy::default().delay(env, failed)).await;
-        }
-    }
-    Event::Settled(tokens)
-}
-
-/// Leaves the group; where the broker cannot be told, it finds out by itself.
-pub(crate) async fn leave(group: &Group, settler: &dyn Settler, limit: Duration) {
-    if let Err(error) = settler.leave(limit).await {
-        tracing::warn!(group = group.name, error = error_chain(&error), "leaving the group failed");
-    }
-}
-
-fn to_settle_again(group: &Group, settlement: Settlement, error: &Error) -> Option<Settlement> {
-    let is_dead_letter = matches!(settlement.settle, Settle::DeadLetter(_));
-    let again = error.is_retryable() || (is_dead_letter && error.kind() != ErrorKind::Closed);
-    let doing = if is_dead_letter { "storing a dead letter" } else { "settling a delivery" };
-    let (group, error) = (&group.name, error_chain(error));
-    if again {
-        tracing::warn!(group, error, "{doing} failed and is tried again");
-    } else {
-        tracing::error!(group, error, "{doing} failed; the delivery stays unsettled and comes again");
-    }
-    again.then_some(settlement)
-}
-
-fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
-    match &settlement.settle {
-        Settle::DeadLetter(dead_letter) => Some((settlement.token, dead_letter.clone())),
-        Settle::Ack | Settle::Retry { .. } => None,
-    }
-}
-
-/// Three times within what the broker allows, so that one of them may get lost.
-fn keep_alive_every(group: &Group) -> Option<Duration> {
-    group.bus.capabilities().settle_within.map(|limit| limit / 3)
-}
-
-async fn keep_alive(group: Arc<Group>, settler: Arc<dyn Settler>, tokens: Vec<Token>) -> Event {
-    let limit = keep_alive_every(&group).unwrap_or_default();
-    let kept = group.bus.env().timeout(limit, settler.keep_alive(&tokens)).await;
-    let error = match kept {
-        Ok(Ok(())) => return Event::KeptAlive,
-        Ok(Err(error)) => error_chain(&error),
-        Err(elapsed) => elapsed.to_string(),
-    };
-    tracing::warn!(group = group.name, error, "keeping deliveries alive failed; they may come again");
-    Event::KeptAlive
 }
