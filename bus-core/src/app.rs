@@ -221,14 +221,15 @@ impl App {
         Ok(plan::plan(self)?.description)
     }
 
-    /// The dispatchers of all groups by full name, for functions that are handed batches by someone else (AWS Lambda).
+    /// The dispatchers of all groups by full name (see [`RunningApp::stats`]), for functions that are handed batches by
+    /// someone else (AWS Lambda).
     ///
     /// # Errors
     ///
     /// Every mistake in the set-up, as when it is started.
     pub fn dispatchers(self) -> Result<BTreeMap<String, Dispatcher>, Error> {
         let groups = plan::plan(self)?.groups.into_iter();
-        Ok(groups.map(|planned| (planned.group.name.clone(), Dispatcher::new(planned.group))).collect())
+        Ok(groups.map(|planned| (planned.group.label.clone(), Dispatcher::new(planned.group))).collect())
     }
 
     /// Starts the application beside something else.

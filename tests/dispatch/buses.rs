@@ -25,7 +25,7 @@ async fn handlers_stand_on_the_bus_that_they_are_given_and_publish_there() {
     inside_bus.publish(&placed("inside", 0)).await.unwrap();
     partners_bus.publish(&placed("outside", 1)).await.unwrap();
     partners.idle().await;
-    assert_eq!(app.stats()["shop.take"].handled, 1);
+    assert_eq!(app.stats()["shop.take on partners"].handled, 1);
     assert_eq!((inside.messages("Order-events").len(), partners.messages("Order-events").len()), (1, 2));
     app.shutdown().await.unwrap();
     let closed = partners_bus.publish(&placed("late", 2)).await.unwrap_err();

@@ -34,7 +34,7 @@ pub(super) async fn observe(groups: Vec<Arc<Group>>) {
 pub(super) async fn lag(groups: &[Arc<Group>]) -> Result<BTreeMap<String, Vec<Lag>>, Error> {
     let mut all = BTreeMap::new();
     for group in groups {
-        all.insert(group.name.clone(), lag_of(group).await?);
+        all.insert(group.label.clone(), lag_of(group).await?);
     }
     Ok(all)
 }

@@ -86,7 +86,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Error> {
         let on = bus_name.as_ref().and_then(|name| named.get(name)).unwrap_or(&bus);
         let key = bus_name.clone();
         if let Some((group, subscription)) =
-            plan_group(&name, on, members, topics.get(&key), &shared, &mut mistakes)
+            plan_group(&name, bus_name.as_deref(), on, members, topics.get(&key), &shared, &mut mistakes)
         {
             groups.push(PlannedGroup { bus: bus_name, group, subscription });
         }
@@ -120,6 +120,7 @@ fn topics_of(
 
 fn plan_group(
     name: &str,
+    bus_name: Option<&str>,
     bus: &Bus,
     members: Members,
     all_topics: Option<&BTreeSet<String>>,
@@ -164,6 +165,7 @@ fn plan_group(
         start: settings.start,
         prefetch: limits.events,
     };
+    let label = bus_name.map_or_else(|| name.to_owned(), |bus| format!("{name} on {bus}"));
     let group = Group {
         name: name.to_owned(),
         bus: bus.clone(),
@@ -172,7 +174,8 @@ fn plan_group(
         states: Arc::clone(&shared.states),
         processed: Arc::clone(&shared.processed),
         on_dead_letter: shared.on_dead_letter.clone(),
-        counters: Counters::new(name),
+        counters: Counters::new(&label),
+        label,
         lane_per_partition,
         keys_in_work: Default::default(),
         running: Default::default(),

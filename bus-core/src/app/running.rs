@@ -65,15 +65,15 @@ impl RunningApp {
         &self.bus
     }
 
-    /// What each group has done so far, by full name.
+    /// What each group has done so far, by full name: `service.group`, or `service.group on bus` on a named bus.
     pub fn stats(&self) -> BTreeMap<String, GroupStats> {
-        self.groups.iter().map(|group| (group.name.clone(), group.counters.snapshot())).collect()
+        self.groups.iter().map(|group| (group.label.clone(), group.counters.snapshot())).collect()
     }
 
     /// How each group is.
     pub fn health(&self) -> Health {
         let groups = self.groups.iter().map(|group| GroupHealth {
-            name: group.name.clone(),
+            name: group.label.clone(),
             running: group.running.load(Ordering::Relaxed),
             breakers: group
                 .router

@@ -40,6 +40,8 @@ impl Default for Limits {
 /// A group of handlers on one bus.
 pub(crate) struct Group {
     pub(crate) name: String,
+    /// The name, with that of the bus where it is not the application's own.
+    pub(crate) label: String,
     pub(crate) bus: Bus,
     pub(crate) router: Router,
     pub(crate) limits: Limits,

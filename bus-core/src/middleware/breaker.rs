@@ -9,6 +9,10 @@ use tokio::time::Instant;
 use crate::Env;
 
 /// When a breaker opens, and for how long.
+///
+/// Attempts that fail while it is not closed are not counted against their event. So a single event that always fails is
+/// tried for ever where `failures` is smaller than its number of attempts and no other event succeeds in between; the
+/// lag shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct BreakerPolicy {

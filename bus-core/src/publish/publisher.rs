@@ -24,11 +24,13 @@ use crate::{Envelope, Error, ErrorKind, Head, Id, Metadata};
 pub struct Publisher {
     bus: Bus,
     metadata: Metadata,
+    /// The context of the current span does not replace one that was given by name.
+    trace_is_given: bool,
 }
 
 impl Publisher {
     pub(crate) fn new(bus: Bus) -> Self {
-        Publisher { bus, metadata: Metadata::default() }
+        Publisher { bus, metadata: Metadata::default(), trace_is_given: false }
     }
 
     /// What is published belongs to the chain `id`. Without one, each event starts a chain under its own id.
@@ -56,16 +58,30 @@ impl Publisher {
         self
     }
 
-    /// In the trace `context`.
+    /// In the trace `context`, whatever the current span's is.
     pub fn trace(mut self, context: TraceContext) -> Self {
+        self.trace_is_given = true;
         self.metadata.trace = Some(context);
         self
     }
 
-    /// With a pair of the application's own in the metadata.
+    /// With a pair of the application's own in the metadata. A name that the metadata has itself (`userId`,
+    /// `correlationId`, `causationId`, `traceparent`) sets that.
     pub fn pair(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.metadata.pairs.insert(name.into(), value.into());
-        self
+        let (name, value) = (name.into(), value.into());
+        match &*name {
+            "userId" => self.user(value),
+            "correlationId" => self.correlation(&*value),
+            "traceparent" => self.trace(TraceContext { parent: value, state: None }),
+            "causationId" => {
+                self.metadata.causation_id = Some(Id::from(&*value));
+                self
+            }
+            _ => {
+                self.metadata.pairs.insert(name, value);
+                self
+            }
+        }
     }
 
     /// Publishes `event`. See [`Bus::publish`].
@@ -183,7 +199,9 @@ impl Publisher {
             event_type.version(),
         );
         head.metadata = self.metadata.clone();
-        if let Some(context) = self.bus.inner.propagator.as_ref().and_then(|propagator| propagator.current())
+        if !self.trace_is_given
+            && let Some(context) =
+                self.bus.inner.propagator.as_ref().and_then(|propagator| propagator.current())
         {
             head.metadata.trace = Some(context);
         }
