@@ -174,6 +174,7 @@ impl TestRun {
             .seed(seed)
             .env(env.clone())
             .history(usize::MAX)
+            .history_bytes(usize::MAX)
             .build();
         let bus = Bus::builder(memory.clone()).env(env).build();
         let app = self.changes.into_iter().fold((self.build)(bus), |app, change| change(app));
