@@ -25,10 +25,14 @@ async fn tell(shipped: Envelope<OrderShipped>) {
     println!("order {} is on its way, because of {:?}", shipped.order_id, shipped.metadata().causation_id);
 }
 
+fn app(bus: Bus) -> App {
+    App::new("shop", bus).handlers(handlers![ship, tell])
+}
+
 #[tokio::main]
 async fn main() -> jitney::Result<()> {
     let bus = Bus::from_env().await?;
-    let app = App::new("shop", bus.clone()).handlers(handlers![ship, tell]).spawn().await?;
+    let app = app(bus.clone()).spawn().await?;
     bus.publish(&OrderPaid { order_id: "42".into(), cents: 1999 }).await?;
     shutdown_signal().await;
     app.shutdown().await
