@@ -1,5 +1,7 @@
 //! From a URL to a bus: the scheme chooses the backend among those that are compiled in.
 
+use std::env::VarError;
+
 use jitney_core::{Bus, Error};
 
 /// The environment variable that [`Connect::from_env`] reads.
@@ -56,7 +58,10 @@ impl Connect for Bus {
     async fn from_env() -> Result<Self, Error> {
         match (std::env::var(URL_VARIABLE), COMPILED) {
             (Ok(url), _) => Bus::connect(&url).await,
-            (Err(_), [("memory", _)]) => Bus::connect("memory://").await,
+            (Err(VarError::NotUnicode(_)), _) => {
+                Err(Error::config(format!("connecting a bus: {URL_VARIABLE} is not UTF-8")))
+            }
+            (Err(VarError::NotPresent), [("memory", _)]) => Bus::connect("memory://").await,
             (Err(_), _) => {
                 Err(Error::config(format!("connecting a bus: {URL_VARIABLE} is not set; {}", compiled())))
             }

@@ -178,7 +178,8 @@ impl App {
         self
     }
 
-    /// How long what runs may still take when the application stops. By default 30 s.
+    /// How long what runs may still take when the application stops. By default 30 s. Leaving the groups, and closing each
+    /// bus, may take as long again where a broker does not answer.
     pub fn drain_within(mut self, limit: Duration) -> Self {
         self.settings.drain_within = limit;
         self

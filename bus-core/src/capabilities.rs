@@ -20,7 +20,8 @@ pub struct Capabilities {
     pub replayable: bool,
     /// Outputs and the settling of the delivery can be one transaction.
     pub transactional: bool,
-    /// The broker can hold a delivery back and deliver it again later.
+    /// The broker can hold a delivery back and deliver it again later, under an
+    /// [`attempt`](crate::transport::Delivery::attempt) that is one higher, whether or not it counts other deliveries.
     pub delayed_retry: bool,
     /// How far a group is behind can be asked for.
     pub lag: bool,

@@ -13,6 +13,10 @@ use crate::transport::Delivery;
 /// No header that is added to a dead letter is longer than this, in bytes.
 pub const MAX_HEADER_BYTES: usize = 1024;
 
+/// What a dead letter adds to its message at most, in bytes. The bus publishes no event that would not leave this much
+/// room within what its backend takes.
+pub const MAX_ADDED_BYTES: usize = 10 * MAX_HEADER_BYTES;
+
 /// What all headers about the failure begin with.
 pub const HEADER_PREFIX: &str = "jitney-dead-";
 

@@ -8,7 +8,7 @@ use crate::Id;
 
 /// The pair that marks an event which was published in several major versions under one id: all of them, parted by
 /// commas. A group handles the highest one that it knows, and skips the others.
-pub const ALTERNATES: &str = "alternates";
+pub const ALTERNATES: &str = "jitney-alternates";
 
 /// Who, in which chain of events, and because of which event.
 #[derive(Debug, Clone, Default, PartialEq)]

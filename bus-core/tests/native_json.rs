@@ -76,6 +76,19 @@ fn names_what_is_missing() {
     }
 }
 
+/// The same, as it is written here: without white space.
+fn compact() -> String {
+    ARTICLES.split_whitespace().collect()
+}
+
+#[test]
+fn keeps_fields_between_payload_and_metadata() {
+    let (head, _) =
+        decode(compact().replace(r#","metadata""#, r#","sequence":7,"tenant":"t","metadata""#)).unwrap();
+    assert_eq!((head.sequence, head.extensions.get("tenant")), (Some(7), Some("\"t\"")));
+    decode(compact().replace(r#""payload":{"#, r#""payload":1},{"#)).unwrap_err();
+}
+
 #[test]
 fn finds_the_envelopes_own_payload() {
     let own = r#"{"customerId":"c-7","items":[{"sku":"a","quantity":2}]}"#;
@@ -103,6 +116,19 @@ fn finds_the_envelopes_own_payload() {
                 r#""x":{"y":1,"payload":{},"metadata":{"z":{}}},"correlationId""#,
             ),
             own,
+        ),
+        (compact().replace(r#","metadata""#, r#","sequence":7,"tenant":"t","metadata""#), own),
+        (compact().replace(r#","metadata""#, r#","tenant":{"a":{}},"metadata""#), own),
+        (
+            compact().replace(
+                r#""correlationId""#,
+                r#""x":{"y":1,"payload":{},"metadata":{"z":{}}},"correlationId""#,
+            ),
+            own,
+        ),
+        (
+            compact().replace(own, r#"{"a":[{"b":1,"metadata":{"c":"}"}}]}"#),
+            r#"{"a":[{"b":1,"metadata":{"c":"}"}}]}"#,
         ),
         (ARTICLES.replace(own, "7"), "7"),
         (ARTICLES.replace(own, "\"text\""), "\"text\""),

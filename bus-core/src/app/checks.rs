@@ -128,7 +128,13 @@ pub(super) fn check_handler(
 }
 
 /// Checks the handlers of one group against each other.
-pub(super) fn check_group(group: &str, entries: &[&HandlerEntry], bus: &Bus, mistakes: &mut Mistakes) {
+pub(super) fn check_group(
+    group: &str,
+    entries: &[&HandlerEntry],
+    bus: &Bus,
+    settings: &Settings,
+    mistakes: &mut Mistakes,
+) {
     let names = |wanted: &dyn Fn(&HandlerEntry) -> bool| {
         let names =
             entries.iter().filter(|entry| wanted(entry)).map(|entry| format!("`{}`", entry.spec.name()));
@@ -157,8 +163,8 @@ pub(super) fn check_group(group: &str, entries: &[&HandlerEntry], bus: &Bus, mis
         ));
     }
     if bus.capabilities().ordered && entries.iter().any(|entry| entry.spec.ordered) {
-        let delayed =
-            |entry: &HandlerEntry| entry.spec.retry.is_some_and(|retry| retry.delayed) && !entry.spec.ordered;
+        let retry = |entry: &HandlerEntry| entry.spec.retry.unwrap_or(settings.retry);
+        let delayed = |entry: &HandlerEntry| retry(entry).delayed && !entry.spec.ordered;
         let handlers = names(&delayed);
         if !handlers.is_empty() {
             mistakes.add(format!(

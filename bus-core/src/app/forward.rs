@@ -31,8 +31,10 @@ impl Forward {
     /// The handler that does it: all forwards to one bus are one group.
     pub(super) fn into_handler(self, target: &Bus) -> HandlerEntry {
         let group = format!("forward.{}", self.bus);
+        let mut spec = HandlerSpec::new(format!("forward {} to {}", self.name, self.bus)).group(group);
+        spec.passes_on = true;
         HandlerEntry {
-            spec: HandlerSpec::new(format!("forward {} to {}", self.name, self.bus)).group(group),
+            spec,
             accepts: self.accepts,
             is_batch: false,
             requirements: Vec::new(),

@@ -49,7 +49,7 @@ async fn lag_of(group: &Group) -> Result<Vec<Lag>, Error> {
 #[allow(clippy::cast_precision_loss)]
 fn set_lag(group: &Group, lag: &Lag) {
     let labels = [
-        ("group", group.name.clone()),
+        ("group", group.label.clone()),
         ("topic", lag.topic.clone()),
         ("partition", lag.partition.to_string()),
     ];
@@ -59,7 +59,7 @@ fn set_lag(group: &Group, lag: &Lag) {
 fn set_breakers(group: &Group) {
     for route in group.router.routes() {
         if let Some(breaker) = &route.breaker {
-            let labels = [("group", group.name.clone()), ("handler", route.name.clone())];
+            let labels = [("group", group.label.clone()), ("handler", route.name.clone())];
             let open = breaker.state() != BreakerState::Closed;
             metrics::gauge!("jitney_breaker_open", &labels).set(if open { 1.0 } else { 0.0 });
         }

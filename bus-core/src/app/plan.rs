@@ -132,7 +132,7 @@ fn plan_group(
     for entry in &specs {
         check_handler(entry, bus, settings, &shared.states, mistakes);
     }
-    check_group(name, &specs, bus, mistakes);
+    check_group(name, &specs, bus, settings, mistakes);
     let concurrency = members.iter().filter_map(|placed| placed.entry.spec.concurrency).max();
     let limits =
         Limits { concurrency: concurrency.unwrap_or(settings.limits.concurrency), ..settings.limits };

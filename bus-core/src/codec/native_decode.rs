@@ -8,7 +8,6 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use memchr::memmem::Finder;
-use memchr::memrchr_iter;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -62,18 +61,37 @@ fn read_around(text: &str, payload: Range<usize>, expected: Option<&'static Even
     decoded
 }
 
-/// Where the payload lies, if it stands before the metadata, as it does in envelopes that were written here. This is a
-/// guess: quotes that are not escaped are never inside a string, but both keys may be another object's. A guess that is
-/// wrong leaves brackets without their partner around the hole.
+/// Where the object or array behind the first key `payload` lies: up to the bracket that closes it. Quotes that are not
+/// escaped are never inside a string, but the key may be another object's, which shows when the rest is read.
 fn find_payload(text: &str) -> Option<Range<usize>> {
-    static BEFORE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"payload\":"));
-    const BEHIND: &str = ",\"metadata\":";
-    let start = BEFORE.find(text.as_bytes())? + BEFORE.needle().len();
-    let behind = &text[start..];
-    // The brackets from the end: usually the first one is that of the metadata.
-    memrchr_iter(b'{', behind.as_bytes())
-        .find_map(|bracket| behind[..bracket].strip_suffix(BEHIND))
-        .map(|payload| start..start + payload.len())
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"payload\":"));
+    let bytes = text.as_bytes();
+    let start = KEY.find(bytes)? + KEY.needle().len();
+    if !matches!(bytes.get(start)?, b'{' | b'[') {
+        return None;
+    }
+    let (mut place, mut depth) = (start, 0_usize);
+    loop {
+        match bytes.get(place)? {
+            b'"' => place = end_of_string(bytes, place + 1)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return Some(start..place + 1),
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        place += 1;
+    }
+}
+
+/// The place of the quote that ends the string which goes on at `place`.
+fn end_of_string(bytes: &[u8], mut place: usize) -> Option<usize> {
+    loop {
+        match bytes.get(place)? {
+            b'"' => return Some(place),
+            b'\\' => place += 2,
+            _ => place += 1,
+        }
+    }
 }
 
 fn known_or_owned(name: Cow<'_, str>, known: Option<&'static str>) -> Cow<'static, str> {

@@ -77,18 +77,19 @@ fn panicked(route: &Route, panic: &(dyn Any + Send)) -> Error {
     Error::new(ErrorKind::Encode, what)
 }
 
-/// The messages to be sent again with the last error about them.
+/// The messages to be sent again with the last error about them: all from the first one on that failed, so that those
+/// of one key keep their order. Readers know the ones that come twice by their ids.
 fn not_published(
-    outbound: Vec<Outbound>,
+    mut outbound: Vec<Outbound>,
     outcomes: Vec<Published>,
 ) -> Result<(Vec<Outbound>, Option<Error>), Error> {
-    let mut again = Vec::new();
+    let mut first = None;
     let mut last = None;
-    for (message, outcome) in outbound.into_iter().zip(outcomes) {
+    for (index, outcome) in outcomes.into_iter().enumerate() {
         match outcome.into_result() {
             Ok(()) => {}
             Err(error) if error.is_retryable() => {
-                again.push(message);
+                first = first.or(Some(index));
                 last = Some(error);
             }
             Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
@@ -98,6 +99,7 @@ fn not_published(
             }
         }
     }
+    let again = first.map_or_else(Vec::new, |first| outbound.split_off(first));
     Ok((again, last))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::commit::{Unit, commit};
 use super::process::{Fate, Tried};
+use super::router::FAR;
 use super::{Group, Route};
 use crate::dead_letter::Reason;
 use crate::event::{DecodeError, DecodeErrorKind};
@@ -107,6 +108,12 @@ fn not_committed(group: &Group, route: &Route, tried: &mut Tried, error: Error) 
 }
 
 fn failed(group: &Group, route: &Route, tried: &mut Tried, error: &HandlerError) -> Option<Duration> {
+    let of_ours = error.source_error().downcast_ref::<Error>();
+    if of_ours.is_some_and(|error| error.kind() == ErrorKind::Closed) {
+        // A bus that the handler publishes to is closed, which is no fault of the event.
+        tried.decide(Fate::Leave);
+        return None;
+    }
     let held = route.breaker.as_ref().is_some_and(|breaker| breaker.state() != BreakerState::Closed);
     if !held || !error.is_retryable() {
         tried.failed += 1;
@@ -133,10 +140,10 @@ fn failed(group: &Group, route: &Route, tried: &mut Tried, error: &HandlerError)
 fn hold_back(group: &Group, route: &Route, tried: &mut Tried, after: Duration) -> Option<Duration> {
     if route.retry.delayed && group.bus.capabilities().delayed_retry {
         group.counters.retried();
-        tried.settle(Settle::Retry { after });
+        tried.settle(Settle::Retry { after: after.min(FAR) });
         return None;
     }
-    Some(after)
+    Some(after.min(FAR))
 }
 
 /// The settlement of an item that the handler cannot take.

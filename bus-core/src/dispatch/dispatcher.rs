@@ -38,7 +38,8 @@ impl Dispatcher {
     /// Runs `deliveries` and answers what became of them, in the order in which they were decided. What is not decided
     /// within `limit` is dropped and missing in the answer: it is to be delivered again.
     ///
-    /// The settlements are to be carried out by the caller; nothing is settled before its outputs are published.
+    /// The settlements are to be carried out by the caller; nothing is settled before its outputs are published. Dead
+    /// letters are the caller's to store, count and report: `on_dead_letter` is not called.
     ///
     /// # Cancellation
     ///

@@ -183,7 +183,7 @@ async fn attempt_all(
     let asked = events.len();
     match reply.unwrap_or_else(|error| Reply::All(Verdict::Failed(error).into())) {
         Reply::All(outcome) if items.len() == 1 => decide(group, route, &mut items[0], outcome).await,
-        Reply::All(outcome) if asked > 1 && is_unreadable(&outcome) => {
+        Reply::All(outcome) if is_unreadable(&outcome) => {
             Box::pin(attempt_each(group, route, places, items, number)).await
         }
         Reply::All(outcome) => Box::pin(decide_alike(group, route, items, last, outcome)).await,

@@ -17,7 +17,7 @@ use crate::transport::{Delivery, Interest};
 use crate::{Error, Head, RawEvent, error_chain};
 
 /// No clock overflows when this is added to it.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+pub(super) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// A handler with everything around it.
 pub(crate) struct Route {
@@ -33,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) batch: Option<usize>,
     pub(crate) accepts: Accepts,
     pub(crate) load: Load,
+    /// It passes events on as they are, in every version.
+    pub(crate) passes_on: bool,
 }
 
 /// The handlers of one group, by event type and major version.
@@ -184,6 +186,9 @@ impl Router {
 /// one is.
 fn is_alternate(head: &Head, entries: &[Entry]) -> bool {
     let Some(versions) = head.metadata.pairs.get(ALTERNATES) else { return false };
+    if entries.iter().any(|entry| entry.route.passes_on) {
+        return false;
+    }
     let handled = |major: &u32| entries.iter().any(|entry| entry.event_type.version().major == *major);
     let versions = versions.split(',').filter_map(|major| major.parse().ok());
     versions.filter(handled).max().is_some_and(|best| best != head.version.major)
@@ -211,6 +216,7 @@ impl Route {
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,
             load: Load::default(),
+            passes_on: spec.passes_on,
         }
     }
 }

@@ -10,42 +10,59 @@ use crate::middleware::RetryPolicy;
 use crate::transport::{Settle, Settlement, Settler, Token};
 use crate::{Error, ErrorKind, error_chain};
 
-/// Settles what was decided; what fails is tried again until it succeeds or the group is left, so that a dead letter that
-/// cannot be stored stays a delivery. Only an acknowledgement that the broker refuses for good is given up: it comes again.
-/// Answers which deliveries that were, with their bytes.
+/// What came of one try at settling.
+pub(super) struct Settled {
+    /// Deliveries that were settled or left, with their bytes.
+    pub(super) over: Vec<(Token, usize)>,
+    /// What failed, to be tried again.
+    pub(super) again: Vec<Decided>,
+    /// How many tries that makes.
+    pub(super) failed: u32,
+}
+
+/// Settles what was decided, behind a pause where `failed` tries were made before. What fails is to be tried again until
+/// it succeeds or the group is left, so that a dead letter that cannot be stored stays a delivery. Only an
+/// acknowledgement that the broker refuses for good is given up: it comes again.
 pub(super) async fn settle(
     group: Arc<Group>,
     settler: Arc<dyn Settler>,
     decided: Vec<Decided>,
-) -> Vec<(Token, usize)> {
-    let tokens = decided.iter().map(|decided| (decided.token, decided.bytes)).collect();
+    failed: u32,
+) -> Settled {
+    if failed > 0 {
+        let env = group.bus.env();
+        env.sleep(RetryPolicy::default().delay(env, failed)).await;
+    }
+    let mut over: Vec<(Token, usize)> =
+        decided.iter().map(|decided| (decided.token, decided.bytes)).collect();
     let settlement = |decided: Decided| match decided.fate {
         Fate::Settle(settle) => Some(Settlement { token: decided.token, settle }),
         Fate::Leave => None,
     };
-    let mut batch: Vec<Settlement> = decided.into_iter().filter_map(settlement).collect();
-    let mut failed = 0;
-    while !batch.is_empty() {
-        let dead: Vec<(Token, Box<DeadLetter>)> = batch.iter().filter_map(dead_letter_of).collect();
-        let failures = match settler.settle(batch).await {
-            Ok(()) => Vec::new(),
-            Err(error) => error.failed,
+    let batch: Vec<Settlement> = decided.into_iter().filter_map(settlement).collect();
+    if batch.is_empty() {
+        return Settled { over, again: Vec::new(), failed: 0 };
+    }
+    let dead: Vec<(Token, Box<DeadLetter>)> = batch.iter().filter_map(dead_letter_of).collect();
+    let failures = match settler.settle(batch).await {
+        Ok(()) => Vec::new(),
+        Err(error) => error.failed,
+    };
+    let unsettled = |token| failures.iter().any(|(settlement, _)| settlement.token == token);
+    for (_, dead_letter) in dead.iter().filter(|(token, _)| !unsettled(*token)) {
+        group.dead_letter_stored(dead_letter);
+    }
+    let mut again = Vec::new();
+    for (settlement, error) in failures {
+        let Some(Settlement { token, settle }) = to_settle_again(&group, settlement, &error) else {
+            continue;
         };
-        let unsettled = |token| failures.iter().any(|(settlement, _)| settlement.token == token);
-        for (_, dead_letter) in dead.iter().filter(|(token, _)| !unsettled(*token)) {
-            group.dead_letter_stored(dead_letter);
-        }
-        failed += 1;
-        batch = failures
-            .into_iter()
-            .filter_map(|(settlement, error)| to_settle_again(&group, settlement, &error))
-            .collect();
-        if !batch.is_empty() {
-            let env = group.bus.env();
-            env.sleep(RetryPolicy::default().delay(env, failed)).await;
+        if let Some(index) = over.iter().position(|(done, _)| *done == token) {
+            let (token, bytes) = over.swap_remove(index);
+            again.push(Decided { token, bytes, fate: Fate::Settle(settle) });
         }
     }
-    tokens
+    Settled { over, again, failed: failed.saturating_add(1) }
 }
 
 /// Leaves the group; where the broker cannot be told, it finds out by itself.

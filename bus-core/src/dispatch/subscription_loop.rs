@@ -14,10 +14,11 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
 use super::in_flight::InFlight;
-use super::settling::{keep_alive, keep_alive_every, leave, settle};
+use super::process::Decided;
+use super::settling::{Settled, keep_alive, keep_alive_every, leave, settle};
 use super::{Dispatcher, Group};
 use crate::middleware::RetryPolicy;
-use crate::transport::{Demand, Epoch, Settler, Source, SourceEvent, Subscribed, Token};
+use crate::transport::{Demand, Epoch, Settler, Source, SourceEvent, Subscribed};
 use crate::{Env, Error, error_chain};
 
 /// So many deliveries are taken before other tasks get a turn.
@@ -70,8 +71,7 @@ impl Drop for IsRunning {
 
 /// What happened beside the handlers and the source.
 enum Event {
-    /// Deliveries of so many bytes.
-    Settled(Vec<(Token, usize)>),
+    Settled(Settled),
     Released,
     RevokeLimit(Epoch),
     DrainLimit,
@@ -119,8 +119,11 @@ impl SubscriptionLoop {
         let running = IsRunning(Arc::clone(&self.group));
         poll_fn(|cx| self.poll(cx)).await;
         drop(running);
-        leave(&self.group, &*self.settler, self.drain_within).await;
-        self.failure.map_or(Ok(()), Err)
+        let SubscriptionLoop { group, settler, drain_within, failure, dispatcher, background, .. } = self;
+        // What still runs ends before the next member may have its events.
+        drop((dispatcher, background));
+        leave(&group, &*settler, drain_within).await;
+        failure.map_or(Ok(()), Err)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -187,6 +190,7 @@ impl SubscriptionLoop {
                 1
             }
             SourceEvent::Closed => {
+                tracing::info!(group = self.group.name, "the source has ended, and the group with it");
                 self.source_ended = true;
                 self.drain();
                 1
@@ -237,14 +241,21 @@ impl SubscriptionLoop {
         if !self.dispatcher.has_done() {
             return;
         }
-        let settling =
-            settle(Arc::clone(&self.group), Arc::clone(&self.settler), self.dispatcher.take_done())
-                .map(Event::Settled);
-        let mut settling: BoxFuture<'static, Event> = Box::pin(settling);
+        let decided = self.dispatcher.take_done();
+        self.settle(cx, decided);
+    }
+
+    fn settle(&mut self, cx: &mut Context<'_>, decided: Vec<Decided>) {
+        let mut settling = self.settling(decided, 0);
         match settling.as_mut().poll(cx) {
             Poll::Ready(event) => self.on_background(event),
             Poll::Pending => self.background.push(settling),
         }
+    }
+
+    fn settling(&self, decided: Vec<Decided>, failed: u32) -> BoxFuture<'static, Event> {
+        let (group, settler) = (Arc::clone(&self.group), Arc::clone(&self.settler));
+        Box::pin(settle(group, settler, decided, failed).map(Event::Settled))
     }
 
     /// Answers whether anything happened.
@@ -259,9 +270,12 @@ impl SubscriptionLoop {
 
     fn on_background(&mut self, event: Event) {
         match event {
-            Event::Settled(tokens) => {
-                for (token, bytes) in tokens {
+            Event::Settled(Settled { over, again, failed }) => {
+                for (token, bytes) in over {
                     self.in_flight.remove(token, bytes);
+                }
+                if !again.is_empty() {
+                    self.background.push(self.settling(again, failed));
                 }
                 self.group.counters.in_flight(self.in_flight.events());
                 for epoch in self.revoking.clone() {

@@ -48,5 +48,8 @@ impl<'a, E> IntoIterator for &'a Batch<E> {
 
 /// The outcomes of a batch, one for each event in its order: those that failed are tried again, the others are
 /// done. A list of the wrong length fails the whole batch.
+///
+/// An event that failed is handled again behind those of its key that succeeded; a handler to which their order matters
+/// returns one outcome for all of them.
 #[derive(Debug, Clone)]
 pub struct Each<R>(pub Vec<R>);

@@ -24,6 +24,8 @@ pub struct HandlerSpec {
     pub(crate) breaker: Option<BreakerPolicy>,
     pub(crate) batch: Option<BatchPolicy>,
     pub(crate) topics: Vec<String>,
+    /// It passes events on as they are, in every version.
+    pub(crate) passes_on: bool,
     pub(crate) layers: Vec<Arc<dyn Middleware>>,
 }
 
@@ -42,6 +44,7 @@ impl HandlerSpec {
             breaker: None,
             batch: None,
             topics: Vec::new(),
+            passes_on: false,
             layers: Vec::new(),
         }
     }

@@ -1,7 +1,10 @@
 //! From an event to a message.
 
+use bytes::Bytes;
+
 use super::{Bus, OutgoingEvent};
 use crate::codec::{EncodePayload, JsonPayload};
+use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
@@ -10,7 +13,7 @@ use crate::{Error, ErrorKind, Head};
 pub(crate) struct Draft<'a> {
     pub(crate) head: Head,
     pub(crate) topic: Topic,
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Bytes>,
     pub(crate) payload: &'a dyn EncodePayload,
 }
 
@@ -43,7 +46,12 @@ impl Bus {
             .iter()
             .map(|outbound| outbound.attributes.as_ref().map(|about| about.event_type.clone()))
             .collect();
-        let outcomes = self.transport().publish(batch).await;
+        let mut outcomes = self.transport().publish(batch).await;
+        outcomes.resize_with(types.len(), || {
+            let what =
+                format!("publishing a batch: {} did not answer for every event", self.transport().describe());
+            Published::Unknown(Error::new(ErrorKind::Unknown, what))
+        });
         for (event_type, outcome) in types.into_iter().zip(&outcomes) {
             if let (Some(event_type), Published::Acked) = (event_type, outcome) {
                 metrics::counter!("jitney_published_total", "event" => event_type).increment(1);
@@ -64,16 +72,16 @@ impl Bus {
         };
         let message = Message {
             topic,
-            key: Some(key.unwrap_or(head.aggregate_id).into()),
+            key: Some(key.unwrap_or_else(|| head.aggregate_id.into())),
             headers: encoded.headers,
             time: head.time,
             body: encoded.body,
         };
         if let Some(most) = self.capabilities().max_message_bytes
-            && message.size() > most
+            && message.size() > most.saturating_sub(MAX_ADDED_BYTES)
         {
             let what = format!(
-                "publishing `{}` {}: {} bytes are more than the {most} that {} takes; \
+                "publishing `{}` {}: {} bytes are more than the {most} that {} takes, less what a dead letter adds; \
                  store the large part elsewhere and publish a reference to it",
                 attributes.event_type,
                 attributes.event_id,

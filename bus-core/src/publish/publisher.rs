@@ -66,13 +66,18 @@ impl Publisher {
     }
 
     /// With a pair of the application's own in the metadata. A name that the metadata has itself (`userId`,
-    /// `correlationId`, `causationId`, `traceparent`) sets that.
+    /// `correlationId`, `causationId`, `traceparent`, and behind that `tracestate`) sets that.
     pub fn pair(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let (name, value) = (name.into(), value.into());
         match &*name {
             "userId" => self.user(value),
             "correlationId" => self.correlation(&*value),
             "traceparent" => self.trace(TraceContext { parent: value, state: None }),
+            "tracestate" => {
+                self.metadata.trace =
+                    self.metadata.trace.map(|trace| TraceContext { state: Some(value), ..trace });
+                self
+            }
             "causationId" => {
                 self.metadata.causation_id = Some(Id::from(&*value));
                 self
@@ -113,7 +118,21 @@ impl Publisher {
         aggregate_id: impl fmt::Display,
         event: &E,
     ) -> Result<Id, Error> {
-        let id = self.bus.env().new_id();
+        self.publish_for_as(self.bus.env().new_id(), aggregate_id, event).await
+    }
+
+    /// Publishes an event that does not say itself which aggregate it belongs to under the id `id`. See
+    /// [`publish_as`](Self::publish_as).
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::publish`].
+    pub async fn publish_for_as<E: DomainEvent>(
+        &self,
+        id: Id,
+        aggregate_id: impl fmt::Display,
+        event: &E,
+    ) -> Result<Id, Error> {
         self.publish_one(id, event.event_type(), aggregate_id.to_string(), None, event).await
     }
 
@@ -208,7 +227,7 @@ impl Publisher {
         if head.metadata.correlation_id.is_none() {
             head.metadata.correlation_id = Some(head.event_id.clone());
         }
-        Draft { head, topic: Topic::Static(event_type.topic()), key, payload }
+        Draft { head, topic: Topic::Static(event_type.topic()), key: key.map(Into::into), payload }
     }
 
     /// Encodes what a handler returned, under ids derived from the cause.

@@ -18,7 +18,7 @@ impl Bus {
     pub async fn republish(&self, event: &RawEvent) -> Result<(), Error> {
         let message = event.message();
         let payload = JsonPayload(event.payload_json().to_vec().into());
-        let key = message.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
+        let key = message.key.clone();
         let draft =
             Draft { head: event.head().clone(), topic: message.topic.clone(), key, payload: &payload };
         let outbound = self.encode(draft).await?;

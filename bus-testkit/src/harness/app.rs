@@ -77,8 +77,9 @@ impl TestApp {
     ///
     /// When the event can never be published.
     pub async fn publish_for<E: DomainEvent>(&self, aggregate_id: impl fmt::Display, event: &E) -> Id {
+        let id = self.env().new_id();
         loop {
-            match self.bus.publish_for(&aggregate_id, event).await {
+            match self.bus.publisher().publish_for_as(id.clone(), &aggregate_id, event).await {
                 Ok(id) => return id,
                 Err(error) if error.is_retryable() => {}
                 Err(error) => panic!("publishing an event in a test: {}", error_chain(&error)),
