@@ -212,6 +212,26 @@ proptest! {
     }
 
     #[test]
+    fn members_may_come_in_any_order(order in Just((0..9_usize).collect::<Vec<_>>()).prop_shuffle(), text in ".{0,30}") {
+        let payload = serde_json::json!({ "payload": { "t": text }, "metadata": { "x": [text, {}] } }).to_string();
+        let members = [
+            r#""eventId":"e""#.to_owned(),
+            r#""eventType":"T""#.to_owned(),
+            r#""aggregateId":"a""#.to_owned(),
+            r#""aggregateType":"A""#.to_owned(),
+            r#""timestamp":"2026-01-02T03:04:05.678Z""#.to_owned(),
+            r#""version":1"#.to_owned(),
+            r#""sequence":7"#.to_owned(),
+            format!(r#""payload":{payload}"#),
+            r#""metadata":{"userId":"u"}"#.to_owned(),
+        ];
+        let members: Vec<_> = order.iter().map(|index| members[*index].clone()).collect();
+        let (head, read) = decode(format!("{{{}}}", members.join(","))).unwrap();
+        prop_assert_eq!((head.sequence, head.metadata.user_id.as_deref()), (Some(7), Some("u")));
+        prop_assert_eq!(read, payload);
+    }
+
+    #[test]
     fn no_bytes_make_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = decode(body);
     }

@@ -208,6 +208,24 @@ async fn a_signal_ends_the_application_without_an_error() {
 }
 
 #[jitney::test]
+async fn what_the_start_began_is_ended_when_a_group_cannot_be_subscribed() {
+    let (transport, hooks) = (Scripted::new(), Log::new());
+    transport.refuse_group("shop.take");
+    let (started, stopped) = (hooks.clone(), hooks.clone());
+    let app = shop(take(), |_: Placed| async {})(transport.bus());
+    let app = app.on_start(move |_| async move {
+        started.add("start");
+        Ok(())
+    });
+    let app = app.on_stop(move |_| async move {
+        stopped.add("stop");
+        Ok(())
+    });
+    app.spawn().await.unwrap_err();
+    assert_eq!(hooks.all(), ["start", "stop"]);
+}
+
+#[jitney::test]
 async fn groups_that_were_subscribed_leave_when_a_later_one_cannot_be() {
     let transport = Scripted::new();
     transport.refuse_group("shop.z-last");

@@ -102,7 +102,7 @@ impl AppPart {
         self
     }
 
-    /// Runs `hook` when everything has drained, before the buses are closed.
+    /// Runs `hook` when everything has drained, before the buses are closed; and behind a start that failed.
     pub fn on_stop<F, Fut>(mut self, hook: F) -> Self
     where
         F: FnOnce(Bus) -> Fut + Send + 'static,

@@ -21,7 +21,7 @@ use crate::dispatch::{Group, GroupStats, SubscriptionLoop, leave};
 use crate::middleware::BreakerState;
 use crate::publish::Bus;
 use crate::transport::Subscribed;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error_chain};
 
 /// A running application. Dropping it stops fetching; what runs goes on in the background until it has drained.
 #[must_use = "dropping it stops the application"]
@@ -41,11 +41,22 @@ type Joined = Result<Result<(), Error>, tokio::task::JoinError>;
 impl RunningApp {
     pub(super) async fn start(plan: Plan) -> Result<Self, Error> {
         let Plan { bus, named, groups, on_start, on_stop, settings, description: _ } = plan;
-        for hook in on_start {
-            hook(bus.clone()).await?;
-        }
+        let subscribed = match begin(&bus, on_start, groups, settings.drain_within).await {
+            Ok(subscribed) => subscribed,
+            Err(error) => {
+                // Whatever the hooks of the start have begun is ended by those of the stop.
+                for hook in on_stop {
+                    if let Err(error) = hook(bus.clone()).await {
+                        tracing::warn!(
+                            error = error_chain(&error),
+                            "an `on_stop` hook failed behind a start that failed"
+                        );
+                    }
+                }
+                return Err(error);
+            }
+        };
         let (stop, stopped) = watch::channel(false);
-        let subscribed = subscribe(groups, settings.drain_within).await?;
         let (tasks, mut running) = (FuturesUnordered::new(), Vec::new());
         for (group, subscribed) in subscribed {
             running.push(Arc::clone(&group));
@@ -138,6 +149,19 @@ impl RunningApp {
         }
         first.map_or(Ok(()), Err)
     }
+}
+
+/// Runs the hooks of the start, then subscribes.
+async fn begin(
+    bus: &Bus,
+    on_start: Vec<Hook>,
+    groups: Vec<PlannedGroup>,
+    leave_within: Duration,
+) -> Result<Vec<(Arc<Group>, Subscribed)>, Error> {
+    for hook in on_start {
+        hook(bus.clone()).await?;
+    }
+    subscribe(groups, leave_within).await
 }
 
 /// Subscribes all groups or, where one cannot be, none: those before it leave their groups again.
