@@ -100,6 +100,11 @@ impl Dispatcher {
         !self.done.is_empty()
     }
 
+    /// How many lanes run.
+    pub(crate) fn running(&self) -> usize {
+        self.lanes.running()
+    }
+
     /// Whether nothing runs and nothing waits in a lane.
     pub(crate) fn is_idle(&self) -> bool {
         self.lanes.is_idle()

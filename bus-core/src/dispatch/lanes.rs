@@ -153,6 +153,11 @@ impl Lanes {
         }
     }
 
+    /// How many lanes run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
     /// Whether nothing runs and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()

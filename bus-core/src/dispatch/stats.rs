@@ -36,6 +36,7 @@ pub(crate) struct Counters {
     outputs: (AtomicU64, Counter),
     handler_seconds: Histogram,
     in_flight: Gauge,
+    lane_depth: Gauge,
     group: String,
 }
 
@@ -59,6 +60,7 @@ impl Counters {
             outputs: counted("jitney_outputs_total", group),
             handler_seconds: metrics::histogram!("jitney_handler_seconds", "group" => group.to_owned()),
             in_flight: metrics::gauge!("jitney_in_flight", "group" => group.to_owned()),
+            lane_depth: metrics::gauge!("jitney_lane_depth", "group" => group.to_owned()),
             group: group.to_owned(),
         }
     }
@@ -93,9 +95,11 @@ impl Counters {
         metrics::counter!("jitney_dead_lettered_total", &labels).increment(1);
     }
 
-    pub(crate) fn in_flight(&self, events: usize) {
-        #[allow(clippy::cast_precision_loss)]
+    /// Events that are fetched and not settled, while so many lanes run: the others wait behind them.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn in_flight(&self, events: usize, running: usize) {
         self.in_flight.set(events as f64);
+        self.lane_depth.set(events.saturating_sub(running) as f64);
     }
 
     pub(crate) fn snapshot(&self) -> GroupStats {

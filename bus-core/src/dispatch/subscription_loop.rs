@@ -277,7 +277,7 @@ impl SubscriptionLoop {
                 if !again.is_empty() {
                     self.background.push(self.settling(again, failed));
                 }
-                self.group.counters.in_flight(self.in_flight.events());
+                self.group.counters.in_flight(self.in_flight.events(), self.dispatcher.running());
                 for epoch in self.revoking.clone() {
                     self.release_if_done(epoch);
                 }

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use tracing::Instrument;
+
 use super::{Bus, Draft};
 use crate::codec::EncodePayload;
 use crate::event::{DomainEvent, EventType, Keyed, Publishable};
@@ -193,10 +195,22 @@ impl Publisher {
         key: Option<String>,
         payload: &dyn EncodePayload,
     ) -> Result<Id, Error> {
-        let draft = self.draft(id.clone(), event_type, aggregate_id, key, payload);
-        let outbound = self.bus.encode(draft).await?;
-        let published = self.bus.transport().publish_one(outbound).await;
-        published.into_result()?;
+        let span = tracing::info_span!(
+            "send",
+            otel.name = event_type.name(),
+            otel.kind = "producer",
+            messaging.system = self.bus.capabilities().backend,
+            messaging.operation.type = "send",
+            messaging.operation.name = "send",
+            messaging.destination.name = event_type.topic(),
+            messaging.message.id = %id,
+        );
+        let sending = async {
+            let draft = self.draft(id.clone(), event_type, aggregate_id, key, payload);
+            let outbound = self.bus.encode(draft).await?;
+            self.bus.transport().publish_one(outbound).await.into_result()
+        };
+        sending.instrument(span).await?;
         metrics::counter!("jitney_published_total", "event" => event_type.name()).increment(1);
         Ok(id)
     }
