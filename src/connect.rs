@@ -73,6 +73,9 @@ fn compiled() -> String {
     let list: Vec<_> = COMPILED.iter().map(|(scheme, example)| format!("`{scheme}` ({example})")).collect();
     match &list[..] {
         [] => "none is compiled in: enable a backend's feature of `jitney` in Cargo.toml".to_owned(),
-        _ => format!("compiled in: {}; others need their feature of `jitney` in Cargo.toml", list.join(", ")),
+        _ => format!(
+            "compiled in: {}; another backend needs its feature of `jitney` in Cargo.toml, where this version has one",
+            list.join(", ")
+        ),
     }
 }

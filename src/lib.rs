@@ -34,6 +34,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The in-memory transport, with its builder and its faults.
 #[cfg(feature = "memory")]
+#[doc(inline)]
 pub use jitney_memory as memory;
 
 #[doc(hidden)]

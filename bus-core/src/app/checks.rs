@@ -63,7 +63,7 @@ pub(super) fn check_handler(
     mistakes: &mut Mistakes,
 ) {
     let (spec, can) = (&entry.spec, bus.capabilities());
-    let (name, backend) = (spec.name(), can.backend);
+    let (name, backend) = (spec.name(), bus.transport().describe());
     let retry = spec.retry.unwrap_or(settings.retry);
     let mut check = |wrong: bool, say: String| {
         if wrong {

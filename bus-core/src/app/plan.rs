@@ -154,7 +154,7 @@ fn plan_group(
     if interests.is_empty() {
         mistakes.add(format!(
             "group `{name}` reads no topic: its handler takes `RawEvent`, and the application has no other handlers; \
-             name its topics with `topic = \"…\"`",
+             name its topics with `HandlerSpec::topic`",
         ));
         return None;
     }

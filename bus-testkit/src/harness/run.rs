@@ -16,9 +16,9 @@ pub struct TestConfig {
     pub name: &'static str,
     /// The broker whose delivery rules the memory bus follows; Kafka's where it is not said.
     pub semantics: Option<&'static str>,
-    /// How many seeds are tried, from 0. With more than one, the bus injects faults.
+    /// How many seeds are tried, from 0. With more than one, the bus injects faults ([`Faults::some`](jitney_memory::Faults::some)).
     pub seeds: u64,
-    /// The only seed, where there is one.
+    /// The only seed, where there is one: the bus injects the faults of that seed, so that a failure repeats.
     pub seed: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ where
     let chosen = std::env::var(SEED_VARIABLE).ok().map(|text| {
         text.parse().unwrap_or_else(|_| panic!("{SEED_VARIABLE} is `{text}`, and must be a number"))
     });
-    let faults = config.seeds > 1;
+    let faults = config.seeds > 1 || config.seed.is_some();
     let seeds = match chosen.or(config.seed) {
         Some(seed) => seed..seed.saturating_add(1),
         None => 0..config.seeds.max(1),
