@@ -159,7 +159,7 @@ async fn a_handler_of_every_event_needs_a_group_and_a_topic() {
     let alone = HandlerSet::new().handler(HandlerSpec::new("audit"), |_: RawEvent| async {});
     says(
         &refusal(|_| {}, |app| app.handlers(alone)).await,
-        &["`shop.audit`", "no topic", "`RawEvent`", "topic = "],
+        &["`shop.audit`", "no topic", "`RawEvent`", "`HandlerSpec::topic`"],
     );
 }
 
