@@ -242,10 +242,6 @@ impl SubscriptionLoop {
             return;
         }
         let decided = self.dispatcher.take_done();
-        self.settle(cx, decided);
-    }
-
-    fn settle(&mut self, cx: &mut Context<'_>, decided: Vec<Decided>) {
         let mut settling = self.settling(decided, 0);
         match settling.as_mut().poll(cx) {
             Poll::Ready(event) => self.on_background(event),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jitney_core::app::RunningApp;
 use jitney_core::dispatch::GroupStats;
 use jitney_core::event::Publishable;
-use jitney_core::{App, Bus, DomainEvent, Env, Id, error_chain};
+use jitney_core::{App, Bus, DomainEvent, Env, Error, Id, error_chain};
 use jitney_memory::{Faults, Memory, Semantics};
 
 use super::run::{Conditions, conditions};
@@ -61,14 +61,8 @@ impl TestApp {
     ///
     /// When the event can never be published.
     pub async fn publish(&self, event: &dyn Publishable) -> Id {
-        let id = self.env().new_id();
-        loop {
-            match self.bus.publisher().publish_as(id.clone(), event).await {
-                Ok(id) => return id,
-                Err(error) if error.is_retryable() => {}
-                Err(error) => panic!("publishing an event in a test: {}", error_chain(&error)),
-            }
-        }
+        let (id, publisher) = (self.env().new_id(), self.bus.publisher());
+        until_taken(|| publisher.publish_as(id.clone(), event)).await
     }
 
     /// Publishes an event that does not say itself which aggregate it belongs to.
@@ -77,14 +71,8 @@ impl TestApp {
     ///
     /// When the event can never be published.
     pub async fn publish_for<E: DomainEvent>(&self, aggregate_id: impl fmt::Display, event: &E) -> Id {
-        let id = self.env().new_id();
-        loop {
-            match self.bus.publisher().publish_for_as(id.clone(), &aggregate_id, event).await {
-                Ok(id) => return id,
-                Err(error) if error.is_retryable() => {}
-                Err(error) => panic!("publishing an event in a test: {}", error_chain(&error)),
-            }
-        }
+        let (id, publisher) = (self.env().new_id(), self.bus.publisher());
+        until_taken(|| publisher.publish_for_as(id.clone(), &aggregate_id, event)).await
     }
 
     /// Waits until the application is quiet: every group has settled all that was published. Takes no time but virtual
@@ -131,6 +119,20 @@ impl TestApp {
     pub async fn shutdown(self) {
         if let Err(error) = self.running.shutdown().await {
             panic!("stopping the application: {}", error_chain(&error));
+        }
+    }
+}
+
+/// Publishes again and again, under one id, until the bus has the event.
+async fn until_taken<Fut>(publish: impl Fn() -> Fut) -> Id
+where
+    Fut: Future<Output = Result<Id, Error>>,
+{
+    loop {
+        match publish().await {
+            Ok(id) => return id,
+            Err(error) if error.is_retryable() => {}
+            Err(error) => panic!("publishing an event in a test: {}", error_chain(&error)),
         }
     }
 }
