@@ -11,6 +11,12 @@ pub const URL_VARIABLE: &str = "JITNEY_URL";
 const COMPILED: &[(&str, &str)] = &[
     #[cfg(feature = "memory")]
     ("memory", "memory://?semantics=kafka"),
+    #[cfg(feature = "kafka")]
+    ("kafka", "kafka://localhost:9092"),
+    #[cfg(feature = "rabbitmq")]
+    ("amqp", "amqp://localhost:5672"),
+    #[cfg(feature = "eventbridge")]
+    ("eventbridge", "eventbridge://default?region=eu-west-1"),
 ];
 
 /// Makes a [`Bus`] from a URL.
@@ -49,6 +55,12 @@ impl Connect for Bus {
         match scheme {
             #[cfg(feature = "memory")]
             "memory" => Ok(Bus::new(jitney_memory::Memory::from_url(url)?)),
+            #[cfg(feature = "kafka")]
+            "kafka" => Ok(Bus::new(jitney_kafka::Kafka::from_url(url).await?)),
+            #[cfg(feature = "eventbridge")]
+            "eventbridge" => Ok(Bus::new(jitney_eventbridge::EventBridge::from_url(url).await?)),
+            #[cfg(feature = "rabbitmq")]
+            "amqp" | "amqps" => Ok(Bus::new(jitney_rabbitmq::RabbitMq::from_url(url).await?)),
             _ => {
                 Err(Error::config(format!("connecting a bus: no backend for `{scheme}://`; {}", compiled())))
             }

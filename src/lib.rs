@@ -32,10 +32,35 @@ pub use signal::shutdown_signal;
 /// What `main` may return: `fn main() -> jitney::Result<()>`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The transport for Amazon EventBridge, with its builder, its plans, and the same handlers on AWS Lambda.
+#[cfg(feature = "eventbridge")]
+#[doc(inline)]
+pub use jitney_eventbridge as eventbridge;
+
+/// The transport for Apache Kafka, with its builder.
+#[cfg(feature = "kafka")]
+#[doc(inline)]
+pub use jitney_kafka as kafka;
+
 /// The in-memory transport, with its builder and its faults.
 #[cfg(feature = "memory")]
 #[doc(inline)]
 pub use jitney_memory as memory;
+
+/// The transport for RabbitMQ, with its builder.
+#[cfg(feature = "rabbitmq")]
+#[doc(inline)]
+pub use jitney_rabbitmq as rabbitmq;
+
+/// Event sourcing: aggregates, event stores, snapshots.
+#[cfg(feature = "sourcing")]
+#[doc(inline)]
+pub use jitney_sourcing as sourcing;
+
+/// Event stores on PostgreSQL and SQLite.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[doc(inline)]
+pub use jitney_sql as sql;
 
 #[doc(hidden)]
 pub use jitney_core::__private;

@@ -115,6 +115,11 @@ pub async fn take_payment(
 #[handler(ordered, broadcast)]
 async fn nothing(_order: OrderPaid) {}
 
+#[handler(exactly_once)]
+async fn once(order: OrderPaid) -> Option<AccountEvent> {
+    order.order_id.is_empty().then_some(AccountEvent::Opened { id: 1 })
+}
+
 #[handler(batch = 10)]
 async fn many(orders: Batch<OrderPaid>) -> Each<Option<AccountEvent>> {
     Each(orders.iter().map(|_| None).collect())
@@ -145,5 +150,5 @@ impl Shipping {
 fn handlers_are_listed() {
     let shipping = Shipping("x".to_owned());
     assert_eq!(shipping.plain(), "x");
-    assert_eq!(handlers![take_payment, nothing, many, (shipping)].len(), 5);
+    assert_eq!(handlers![take_payment, nothing, once, many, (shipping)].len(), 6);
 }

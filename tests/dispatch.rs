@@ -10,6 +10,7 @@ mod dispatch {
     mod dead_letters;
     mod drain;
     mod events;
+    mod exactly_once;
     mod groups;
     mod hooks_and_layers;
     mod idempotency;

@@ -221,17 +221,21 @@ fn arguments_reach_the_group() {
     #[handler(concurrency = 3, broadcast, idempotent, retry(attempts = 7))]
     async fn all(_paid: OrderPaid) {}
 
-    #[handler(ordered = false, broadcast = false, idempotent = false)]
+    #[handler(ordered = false, broadcast = false, idempotent = false, exactly_once = false)]
     async fn none(_paid: OrderPaid) {}
 
-    let groups = groups(handlers![all, none]);
+    #[handler(exactly_once)]
+    async fn once(_paid: OrderPaid) {}
+
+    let groups = groups(handlers![all, none, once]);
     let told = |index: usize| {
-        let GroupDescription { broadcast, concurrency, handlers, .. } = &groups[index];
-        (*broadcast, *concurrency, handlers[0].idempotent, handlers[0].attempts)
+        let GroupDescription { broadcast, exactly_once, concurrency, handlers, .. } = &groups[index];
+        (*broadcast, *exactly_once, *concurrency, handlers[0].idempotent, handlers[0].attempts)
     };
-    let (broadcast, _, idempotent, attempts) = told(1);
-    assert_eq!(told(0), (true, 3, true, 7));
-    assert_eq!((broadcast, idempotent, attempts), (false, false, 5));
+    let (broadcast, exactly_once, _, idempotent, attempts) = told(1);
+    assert_eq!(told(0), (true, false, 3, true, 7));
+    assert_eq!((broadcast, exactly_once, idempotent, attempts), (false, false, false, 5));
+    assert!(told(2).1);
 }
 
 #[jitney::test]

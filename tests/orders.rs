@@ -1,4 +1,4 @@
-//! The order service of `examples/orders`, run in the test's own process on real input: the 830 Northwind orders.
+//! The order service of `examples/orders`, run in the test's own process, and on brokers as processes, on real input: the 830 Northwind orders.
 //!
 //! The figures were computed from the data by another program, with exact decimals.
 
@@ -11,11 +11,22 @@ mod orders;
 
 #[path = "orders/bench.rs"]
 mod bench;
+#[cfg(all(any(feature = "eventbridge", feature = "kafka", feature = "rabbitmq"), unix))]
+#[path = "orders/brokers.rs"]
+mod brokers;
 #[path = "orders/command_line.rs"]
 mod command_line;
 #[path = "orders/figures.rs"]
 mod figures;
 #[path = "orders/history.rs"]
 mod history;
+#[cfg(all(any(feature = "eventbridge", feature = "kafka", feature = "rabbitmq"), unix))]
+#[path = "orders/process.rs"]
+mod process;
+#[cfg(all(feature = "kafka", unix))]
+#[path = "orders/processes.rs"]
+mod processes;
+#[path = "orders/read_model.rs"]
+mod read_model;
 #[path = "orders/services.rs"]
 mod services;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::Error;
+use crate::dead_letter::DeadLetter;
 use crate::message::Message;
-use crate::transport::Start;
+use crate::transport::{Start, Subscription};
+use crate::{Error, ErrorKind};
 
 /// What can be asked of a backend beside publishing and subscribing.
 ///
-/// Each call fails with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where the backend has no such thing.
+/// Each call fails with [`ErrorKind::Unsupported`] where the backend has no such thing.
 #[async_trait]
 pub trait Admin: Send + Sync {
     /// Creates the topics that are missing; those that exist are left alone.
@@ -19,6 +20,22 @@ pub trait Admin: Send + Sync {
     ///
     /// When one exists with another shape, or the broker refuses.
     async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<(), Error>;
+
+    /// Makes the groups that are missing, with what they are fed by and what they put events aside in, without joining
+    /// them: what is published from then on waits for them. Broadcast groups, which end with their members, are left out.
+    ///
+    /// # Errors
+    ///
+    /// When one exists in another shape, a topic is missing, or the broker refuses.
+    async fn ensure_groups(&self, groups: &[Subscription]) -> Result<(), Error>;
+
+    /// Ends `group`: its place is forgotten, and with it what waits for it alone. Its dead letters stay. A group that does
+    /// not exist is no error.
+    ///
+    /// # Errors
+    ///
+    /// When it has members, or the broker refuses.
+    async fn delete_group(&self, group: &str) -> Result<(), Error>;
 
     /// How far `group` is behind, per topic and partition.
     ///
@@ -41,6 +58,27 @@ pub trait Admin: Send + Sync {
     ///
     /// When the broker does not answer.
     async fn dead_letters(&self, group: &str, limit: usize) -> Result<Vec<Message>, Error>;
+
+    /// Stores a dead letter of the group that its failure names, beside those that the group's members settle: for batches
+    /// that somebody else fetches and settles ([`App::serve_batches`](crate::App::serve_batches)). What it came by is left
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where the backend stores dead letters for its own deliveries alone, which is what this does
+    /// by default; or when the broker does not take it.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves it open whether it is stored.
+    async fn store_dead_letter(&self, letter: &DeadLetter) -> Result<(), Error> {
+        let what = format!(
+            "storing a dead letter of group `{}`: this backend stores those of its own deliveries alone; let whoever delivered \
+             it put it aside",
+            letter.failure.group
+        );
+        Err(Error::new(ErrorKind::Unsupported, what))
+    }
 }
 
 /// The shape of a topic.

@@ -12,15 +12,19 @@
 //! }
 //! ```
 
+mod batches;
 mod checks;
 mod describe;
 mod forward;
+mod hooks;
 mod observe;
 mod part;
 mod plan;
+mod provision;
 mod running;
 mod settings;
 
+pub use batches::BatchServer;
 pub use describe::{BusDescription, Description, GroupDescription, HandlerDescription};
 pub use part::AppPart;
 pub use running::{GroupHealth, Health, RunningApp};
@@ -34,7 +38,7 @@ use futures_util::future::{Either, select};
 use settings::Settings;
 
 use crate::dead_letter::DeadLetter;
-use crate::dispatch::{Dispatcher, Limits};
+use crate::dispatch::Limits;
 use crate::event::DomainEvent;
 use crate::handler::{FromRef, IntoHandlers};
 use crate::middleware::{Middleware, RetryPolicy};
@@ -197,6 +201,14 @@ impl App {
         self
     }
 
+    /// Joins each group so many times, at least once, each time with a task of its own: on a runtime of several threads one
+    /// process then reads envelopes and runs handlers on several processors. Partitions are shared out among members as
+    /// among processes, and limits hold for each of them. By default once; broadcast groups always are.
+    pub fn members(mut self, members: u32) -> Self {
+        self.settings.members = members.max(1);
+        self
+    }
+
     /// Leaves the buses open at the end, for buses that others in the process go on with.
     pub fn keep_buses_open(mut self) -> Self {
         self.settings.close_buses = false;
@@ -222,15 +234,33 @@ impl App {
         Ok(plan::plan(self)?.description)
     }
 
-    /// The dispatchers of all groups by full name (see [`RunningApp::stats`]), for functions that are handed batches by
-    /// someone else (AWS Lambda).
+    /// Makes what is missing on the application's buses, without starting anything: the topics of its events, and its
+    /// groups, so that what is published from then on waits for them. A queue-like broker keeps nothing for a group that
+    /// does not exist: call this before anybody publishes, in a deployment or in each process of several.
     ///
     /// # Errors
     ///
-    /// Every mistake in the set-up, as when it is started.
-    pub fn dispatchers(self) -> Result<BTreeMap<String, Dispatcher>, Error> {
-        let groups = plan::plan(self)?.groups.into_iter();
-        Ok(groups.map(|planned| (planned.group.label.clone(), Dispatcher::new(planned.group))).collect())
+    /// Every mistake in the set-up, as when it is started; what a bus refuses to make.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves it open how much was made; calling it again makes the rest.
+    pub async fn provision(self) -> Result<(), Error> {
+        plan::plan(self)?.provision().await
+    }
+
+    /// Starts the application without subscribing to anything, for functions that are handed batches by someone else (AWS
+    /// Lambda).
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the set-up, with what to do about each; errors of `on_start` hooks.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future abandons the hook that runs.
+    pub async fn serve_batches(self) -> Result<BatchServer, Error> {
+        BatchServer::start(plan::plan(self)?).await
     }
 
     /// Starts the application beside something else.

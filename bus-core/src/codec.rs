@@ -1,10 +1,15 @@
 //! Codecs: from an envelope to the bytes of a message and back.
 //!
-//! [`NativeJson`] is the default. A transport whose wire has a shape of its own brings its own codec.
+//! [`NativeJson`] is the default; [`SequencedJson`] is for topics of services that number their events by `version`,
+//! [`CloudEvents`] for topics of systems that speak that. A transport whose wire has a shape of its own brings its own codec.
 
+mod brackets;
+pub mod cloud_events;
 mod native_decode;
 mod native_json;
+mod sequenced_json;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,19 +20,25 @@ use crate::event::{DomainEvent, EventType};
 use crate::message::{Header, Message};
 use crate::{Error, Head};
 
+pub(crate) use native_decode::read_metadata;
+pub(crate) use native_json::metadata_json;
+
+pub use cloud_events::{CONTENT_TYPE_HEADER, CloudEvents};
 pub use native_json::{CORRELATION_ID_HEADER, EVENT_TYPE_HEADER, NativeJson};
+pub use sequenced_json::SequencedJson;
 
 /// Turns envelopes into bytes and back.
 pub trait Codec: Debug + Send + Sync + 'static {
     /// The media type of what [`encode`](Self::encode) writes.
     fn content_type(&self) -> &'static str;
 
-    /// Writes an envelope that goes to `topic`.
+    /// Writes an envelope.
     ///
     /// # Errors
     ///
-    /// When the payload cannot be serialized.
-    fn encode(&self, topic: &str, head: &Head, payload: &dyn EncodePayload) -> Result<Encoded, Error>;
+    /// When the payload cannot be serialized, or the format has no place for something in the envelope.
+    fn encode(&self, to: Destination<'_>, head: &Head, payload: &dyn EncodePayload)
+    -> Result<Encoded, Error>;
 
     /// Reads an envelope, its payload unread. `expected` is the type that the message most likely has; where it
     /// is right, its names need not be copied.
@@ -39,6 +50,23 @@ pub trait Codec: Debug + Send + Sync + 'static {
 
     /// The event type of a message, where it can be told without reading the body.
     fn peek_event_type<'m>(&self, message: &'m Message) -> Option<&'m str>;
+}
+
+/// Where an envelope goes, and from whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Destination<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The service that publishes it.
+    pub service: &'a str,
+}
+
+impl<'a> Destination<'a> {
+    /// `topic`, from `service`.
+    pub fn new(topic: &'a str, service: &'a str) -> Self {
+        Destination { topic, service }
+    }
 }
 
 /// What a codec made of an envelope.
@@ -93,4 +121,27 @@ impl EncodePayload for JsonPayload {
         out.extend_from_slice(&self.0);
         Ok(())
     }
+}
+
+/// The bytes of `name`, not copied where it is in the program's text.
+#[expect(clippy::ptr_arg, reason = "a `&str` does not say where it is")]
+fn bytes_of(name: &Cow<'static, str>) -> Bytes {
+    match name {
+        Cow::Borrowed(name) => Bytes::from_static(name.as_bytes()),
+        Cow::Owned(name) => Bytes::copy_from_slice(name.as_bytes()),
+    }
+}
+
+/// `name`, not copied where it is `known`.
+fn known_or_owned(name: Cow<'_, str>, known: Option<&'static str>) -> Cow<'static, str> {
+    match known {
+        Some(known) if known == name => Cow::Borrowed(known),
+        _ => Cow::Owned(name.into_owned()),
+    }
+}
+
+/// Where `part`, which was borrowed from `whole`, lies in it.
+fn range_within(whole: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
 }

@@ -28,10 +28,12 @@ mod id;
 pub mod message;
 pub mod metadata;
 pub mod middleware;
+pub mod outbox;
 pub mod processed;
 pub mod publish;
 mod raw_event;
 pub mod transport;
+pub mod url;
 
 pub use app::{App, AppPart};
 pub use capabilities::Capabilities;

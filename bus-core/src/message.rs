@@ -132,15 +132,19 @@ pub struct Attributes {
     pub aggregate_type: Cow<'static, str>,
     /// The chain that the event belongs to.
     pub correlation_id: Id,
+    /// The service that publishes it.
+    pub service: Arc<str>,
 }
 
-impl From<&Head> for Attributes {
-    fn from(head: &Head) -> Self {
+impl Attributes {
+    /// About the event of `head`, which `service` publishes.
+    pub fn new(head: &Head, service: Arc<str>) -> Self {
         Attributes {
             event_id: head.event_id.clone(),
             event_type: head.event_type.clone(),
             aggregate_type: head.aggregate_type.clone(),
             correlation_id: head.correlation_id().clone(),
+            service,
         }
     }
 }

@@ -10,7 +10,7 @@ mod publisher;
 mod republish;
 
 pub use bus::{Bus, BusBuilder};
-pub(crate) use encode::Draft;
+pub(crate) use encode::{Draft, count_published, event_types};
 pub use layer::{OutgoingEvent, PublishLayer};
 pub use propagate::Propagator;
 pub use publisher::{PublishBatch, PublishError, Publisher};

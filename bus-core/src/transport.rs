@@ -14,7 +14,7 @@ pub use delivery::{Delivery, Epoch, Position, Token};
 pub use offset_tracker::OffsetTracker;
 pub use settler::{Settle, SettleError, Settlement, Settler};
 pub use source::{Demand, Source, SourceEvent};
-pub use subscription::{Interest, Mode, Start, Subscribed, Subscription};
+pub use subscription::{Interest, Mode, PartitionPosition, Start, Subscribed, Subscription};
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use crate::admin::Admin;
 use crate::codec::{Codec, NativeJson};
 use crate::message::Outbound;
-use crate::{Capabilities, Error};
+use crate::{Capabilities, Error, ErrorKind};
 
 /// A backend: publishes messages and delivers them to groups.
 #[async_trait]
@@ -54,6 +54,20 @@ pub trait Transport: Debug + Send + Sync + 'static {
     async fn publish_one(&self, message: Outbound) -> Published {
         let outcome = self.publish(vec![message]).await.pop();
         outcome.expect("a transport answers one outcome for each message")
+    }
+
+    /// Stores all of the messages or none of them: readers see them together, in whatever topics they are.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the outcome unknown; it is the same one for all messages.
+    async fn publish_atomically(&self, batch: Vec<Outbound>) -> Published {
+        let what = format!(
+            "publishing {} messages as one: {} has no transactions; publish them one by one, or through an outbox",
+            batch.len(),
+            self.describe(),
+        );
+        Published::Rejected(Error::new(ErrorKind::Unsupported, what))
     }
 
     /// Joins the group of `subscription`.

@@ -163,6 +163,7 @@ pub fn domain_event(input: TokenStream) -> TokenStream {
 /// | `broadcast` | every process gets every event | off |
 /// | `idempotent` | each event is handled once, by its id | off |
 /// | `idempotent(key = invoice.number)` | the same by a field of the event, or by a function, `key = \|event: &T\| …` | |
+/// | `exactly_once` | what the handlers of its group return becomes visible in one transaction with the settling, so that readers see the effect of each event once; a bus without transactions is refused at start-up; not with `idempotent` or `broadcast` | off |
 /// | `retry(attempts = 5, from = "100ms", to = "30s")` | all attempts, the largest first delay, the largest delay | the application's |
 /// | `retry(delayed)` | the broker holds the event back, and later ones of its key overtake; not with `ordered` | in place |
 /// | `retry(permanent = MyError::Declined(_))` | a pattern of errors that no retry can help, several parted by `\|` | none |
@@ -171,8 +172,8 @@ pub fn domain_event(input: TokenStream) -> TokenStream {
 /// | `batch(size = 100)`, `batch = 100` | the most events at once, of a handler that takes `Batch<T>` | 100 |
 /// | `crate = "bus"` | the name under which `jitney` is imported | `jitney` |
 ///
-/// Times are written with their unit: `"100ms"`, `"30s"`, `"5m"`, `"1h"`. `ordered`, `broadcast` and `idempotent` may be
-/// set to `false`.
+/// Times are written with their unit: `"100ms"`, `"30s"`, `"5m"`, `"1h"`. `ordered`, `broadcast`, `idempotent` and
+/// `exactly_once` may be set to `false`.
 ///
 /// # On an impl block
 ///

@@ -12,9 +12,11 @@ use jitney_core::{Capabilities, Env, Error};
 use crate::Semantics;
 use crate::config::{Builder, Config};
 use crate::connection::Connection;
+use crate::error;
 use crate::settler::MemorySettler;
 use crate::source::MemorySource;
 use crate::state::Shared;
+use crate::transaction::Part;
 
 /// The memory transport. Clones are one connection to the same topics and groups, so a test can keep one beside the
 /// bus and look inside, after it was closed too; [`connect`](Memory::connect) makes another connection.
@@ -23,7 +25,7 @@ use crate::state::Shared;
 #[derive(Debug, Clone)]
 pub struct Memory {
     pub(crate) shared: Arc<Shared>,
-    connection: Arc<Connection>,
+    pub(crate) connection: Arc<Connection>,
 }
 
 impl Memory {
@@ -176,6 +178,16 @@ impl Transport for Memory {
         self.shared.store(&self.connection, message.message).await
     }
 
+    async fn publish_atomically(&self, batch: Vec<Outbound>) -> Published {
+        if !self.shared.capabilities.transactional {
+            let doing = format!("publishing {} messages as one", batch.len());
+            let instead = "publish them one by one, or through an outbox";
+            return Published::Rejected(error::unsupported(self.semantics(), &doing, instead));
+        }
+        let parts = batch.into_iter().map(|outbound| Part::new(outbound.message)).collect();
+        self.shared.store_as_one(&self.connection, parts).await
+    }
+
     async fn subscribe(&self, subscription: Subscription) -> Result<Subscribed, Error> {
         let (group, member) = self.shared.with(|locked| locked.subscribe(&self.connection, &subscription))?;
         Ok(Subscribed {
@@ -185,6 +197,7 @@ impl Transport for Memory {
                 self.connection.clone(),
                 group,
                 member,
+                subscription.exactly_once,
             )),
         })
     }

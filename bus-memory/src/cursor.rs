@@ -11,6 +11,7 @@ use crate::faults::{FaultKind, hash};
 use crate::group::Context;
 use crate::member::Budget;
 use crate::queue::{Entry, InFlight, Queue};
+use crate::turns::{Turn, Turns};
 
 /// Tokens of deliveries that do not come from the log have this bit; all others are offsets.
 pub(crate) const COPY: u64 = 1 << 63;
@@ -31,6 +32,8 @@ pub(crate) struct Cursor {
     pub(crate) retries: Queue,
     /// Such deliveries that are with the owner.
     pub(crate) copies: BTreeMap<u64, InFlight>,
+    /// Settlements that wait for what is earlier.
+    pub(crate) turns: Turns,
     /// The next offset to be delivered.
     next: u64,
     /// The numbers of tokens for copies.
@@ -52,11 +55,25 @@ impl Cursor {
             tracker: OffsetTracker::new(place),
             retries: Queue::default(),
             copies: BTreeMap::new(),
+            turns: Turns::default(),
             next: place,
             numbers: 0,
             stalled_until: None,
             faults: BTreeMap::new(),
         }
+    }
+
+    /// Whether the delivery under `number`, which is with the owner, comes next where all are settled in their order.
+    pub(crate) fn turn(&self, number: u64) -> Turn {
+        match number & COPY == 0 && number != self.tracker.position() {
+            true => Turn::Later,
+            false => Turn::Now,
+        }
+    }
+
+    /// Whether the delivery under `number` comes beside one of the log, which alone counts.
+    pub(crate) fn is_twin(&self, number: u64) -> bool {
+        self.copies.get(&number).is_some_and(|copy| copy.entry.twin)
     }
 
     /// How many deliveries are with the owner.
@@ -142,14 +159,8 @@ impl Cursor {
     }
 
     fn delivery(&self, message: Arc<Message>, offset: u64, attempt: u32, number: u64) -> Delivery {
-        Delivery {
-            message,
-            partition: self.partition,
-            position: Some(Position(offset)),
-            attempt,
-            epoch: self.epoch,
-            token: Token { epoch: self.epoch, number },
-        }
+        let token = Token { epoch: self.epoch, number };
+        Delivery::new(message, token).at(self.partition, Position(offset)).attempt(attempt)
     }
 
     fn entry(&self, offset: u64, message: Arc<Message>) -> Entry {
@@ -179,6 +190,7 @@ impl Cursor {
         for offset in committed..position {
             cx.topics.release(self.topic, self.partition, offset);
         }
+        self.turns.reached(position, cx.wakes);
         while let Some(met) = self.faults.first_entry()
             && *met.key() < position
         {
@@ -196,6 +208,7 @@ impl Cursor {
                 self.retries.push_first(entry);
             }
         }
+        self.turns.end(cx.wakes);
         self.reset(self.tracker.position());
         self.revoked_at = None;
     }

@@ -31,6 +31,26 @@ pub(crate) fn no_group(group: &str, doing: &str) -> Error {
     Error::config(format!("{doing}: there is no group `{group}`; a group begins with its first subscription"))
 }
 
+/// A group that is to be ended is at work.
+pub(crate) fn has_members(group: &str) -> Error {
+    Error::config(format!("deleting group `{group}`: it has members; stop them first"))
+}
+
+/// A settlement had to wait, and one of the same call failed, for which it may have waited.
+pub(crate) fn another_failed() -> Error {
+    let context = "settling a delivery: another one of the same call could not be settled; settle both again";
+    Error::new(ErrorKind::Settle, context)
+}
+
+/// A settlement comes with outputs that nobody said would come.
+pub(crate) fn outputs_not_expected() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "settling a delivery with outputs: the subscription is not exactly once; set `Subscription::exactly_once`, or \
+         publish the outputs first",
+    )
+}
+
 /// A message is larger than the broker that is stood in for takes.
 pub(crate) fn too_large(message: &Message, size: usize, most: usize) -> Error {
     let topic = &message.topic;

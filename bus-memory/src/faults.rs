@@ -15,7 +15,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Faults {
-    /// A message is delivered twice.
+    /// A message is delivered twice; to a group that is exactly once, only the delivery from the log has an effect.
     pub duplicate: f64,
     /// A delivery comes up to [`delay_up_to`](Faults::delay_up_to) later; where there is order, all that follow wait.
     pub delay: f64,
@@ -25,9 +25,9 @@ pub struct Faults {
     pub reorder: f64,
     /// Settling says that all is well, and the broker never hears it: the message comes again.
     pub drop_ack: f64,
-    /// Publishing is refused, and may be tried again.
+    /// Publishing is refused, and may be tried again; what is stored as one, as one.
     pub reject: f64,
-    /// Publishing is not answered; the message is stored, or it is not.
+    /// Publishing is not answered; the message is stored, or it is not; what is stored as one, as one.
     pub unknown: f64,
     /// A member dies after its work and before it settles: what it holds is lost to it, and comes again.
     pub crash: f64,

@@ -1,6 +1,7 @@
 //! A group: its members, and its view of the topics that it reads.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use jitney_core::message::Message;
 use jitney_core::transport::{Delivery, Demand, Epoch, Settle, Start, Token};
@@ -14,6 +15,7 @@ use crate::log_view::LogView;
 use crate::member::{Member, Members, Wakes};
 use crate::queue_view::QueueView;
 use crate::topic::Topics;
+use crate::turns::Turn;
 
 /// Everything beside a group that its work touches.
 pub(crate) struct Context<'a> {
@@ -64,7 +66,7 @@ impl Group {
     }
 
     /// Begins to read `topic`. Answers what the group knows its first partition by.
-    pub(crate) fn add_topic(&mut self, topic: usize, start: Start, cx: &mut Context<'_>) -> usize {
+    pub(crate) fn add_topic(&mut self, topic: usize, start: &Start, cx: &mut Context<'_>) -> usize {
         match &mut self.view {
             View::Log(view) => view.add_topic(topic, start, cx),
             View::Queue(view) => {
@@ -113,6 +115,11 @@ impl Group {
         demand: Demand,
         cx: &mut Context<'_>,
     ) -> (Vec<Delivery>, bool) {
+        if let View::Queue(view) = &self.view
+            && !view.is_reader(member, &self.members)
+        {
+            return (Vec::new(), false);
+        }
         let Some(member) = self.members.get(member) else { return (Vec::new(), false) };
         match &mut self.view {
             View::Log(view) => view.take(member, demand, cx),
@@ -127,6 +134,26 @@ impl Group {
             View::Log(view) => view.holds(member.id, token),
             View::Queue(view) => view.holds(member, token),
         }
+    }
+
+    /// Whether it is the turn of `token` where all are settled in their order; only in a log there is one.
+    pub(crate) fn turn(&self, member: u64, token: Token) -> Turn {
+        match &self.view {
+            View::Log(view) => view.turn(member, token),
+            View::Queue(_) => Turn::Over,
+        }
+    }
+
+    /// Wakes `waker` when that changes.
+    pub(crate) fn wait_for_turn(&mut self, member: u64, token: Token, waker: &Waker) {
+        if let View::Log(view) = &mut self.view {
+            view.wait_for_turn(member, token, waker);
+        }
+    }
+
+    /// Whether `token` names a second delivery of something, which alone counts.
+    pub(crate) fn is_twin(&self, member: u64, token: Token) -> bool {
+        matches!(&self.view, View::Log(view) if view.is_twin(member, token))
     }
 
     /// Settles one delivery; a token that is not in force is ignored.
@@ -192,7 +219,7 @@ impl Group {
         }
     }
 
-    pub(crate) fn seek(&mut self, start: Start, cx: &mut Context<'_>) {
+    pub(crate) fn seek(&mut self, start: &Start, cx: &mut Context<'_>) {
         match &mut self.view {
             View::Log(view) => view.seek(start, &mut self.members, cx),
             View::Queue(view) => view.seek(start, &mut self.members, cx),

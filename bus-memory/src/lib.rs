@@ -46,6 +46,8 @@ mod settler;
 mod source;
 mod state;
 mod topic;
+mod transaction;
+mod turns;
 
 pub use client::Memory;
 pub use config::Builder;

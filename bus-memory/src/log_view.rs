@@ -3,6 +3,7 @@
 mod rebalance;
 
 use std::collections::BTreeMap;
+use std::task::Waker;
 
 use jitney_core::transport::{Delivery, Demand, Epoch, Settle, Start, Token};
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use crate::cursor::{COPY, Cursor};
 use crate::group::Context;
 use crate::member::{Member, Members};
 use crate::queue::earliest;
+use crate::turns::Turn;
 
 /// A group's places in the partitions of its topics.
 #[derive(Debug, Default)]
@@ -24,11 +26,13 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// Begins to read `topic`. Answers what its first partition is known by.
-    pub(crate) fn add_topic(&mut self, topic: usize, start: Start, cx: &mut Context<'_>) -> usize {
+    pub(crate) fn add_topic(&mut self, topic: usize, start: &Start, cx: &mut Context<'_>) -> usize {
         let first = self.cursors.len();
         let partitions = cx.topics.get(topic).partitions.len();
         for partition in (0..).take(partitions) {
-            let place = cx.topics.get(topic).place(partition, start);
+            let read = cx.topics.get(topic);
+            let oldest = read.partitions[partition as usize].start();
+            let place = read.place(partition, start).unwrap_or(oldest);
             let epoch = cx.new_epoch();
             let cursor = Cursor::new(topic, partition, place, epoch);
             for offset in place..cursor.end(cx) {
@@ -72,15 +76,36 @@ impl LogView {
 
     /// Whether `token` names a delivery that `member` holds.
     pub(crate) fn holds(&self, member: u64, token: Token) -> bool {
-        let Some(cursor) = self.epochs.get(&token.epoch).map(|index| &self.cursors[*index]) else {
-            return false;
-        };
+        self.cursor_of(member, token).is_some()
+    }
+
+    /// Where the delivery of `token` lies, if `member` holds it.
+    fn cursor_of(&self, member: u64, token: Token) -> Option<usize> {
+        let index = self.epochs.get(&token.epoch).copied()?;
+        let cursor = &self.cursors[index];
         let in_flight = if token.number & COPY == 0 {
             cursor.tracker.is_unsettled(token.number)
         } else {
             cursor.copies.contains_key(&token.number)
         };
-        in_flight && cursor.owner == Some(member)
+        (in_flight && cursor.owner == Some(member)).then_some(index)
+    }
+
+    /// Whether it is the turn of `token` where all are settled in their order.
+    pub(crate) fn turn(&self, member: u64, token: Token) -> Turn {
+        self.cursor_of(member, token).map_or(Turn::Over, |index| self.cursors[index].turn(token.number))
+    }
+
+    /// Wakes `waker` when that changes.
+    pub(crate) fn wait_for_turn(&mut self, member: u64, token: Token, waker: &Waker) {
+        if let Some(index) = self.cursor_of(member, token) {
+            self.cursors[index].turns.wait(token.number, waker);
+        }
+    }
+
+    /// Whether `token` names a second delivery of something.
+    pub(crate) fn is_twin(&self, member: u64, token: Token) -> bool {
+        self.cursor_of(member, token).is_some_and(|index| self.cursors[index].is_twin(token.number))
     }
 
     /// Settles one delivery; a token that is not in force is ignored.
@@ -141,15 +166,16 @@ impl LogView {
         self.cursors.iter().map(behind).collect()
     }
 
-    /// Goes on from `start` in every partition. What is on its way to be retried stays so.
-    pub(crate) fn seek(&mut self, start: Start, members: &mut Members, cx: &mut Context<'_>) {
+    /// Goes on from `start`, in every partition for which it says something. What is on its way to be retried stays so.
+    pub(crate) fn seek(&mut self, start: &Start, members: &mut Members, cx: &mut Context<'_>) {
         for index in 0..self.cursors.len() {
+            let Cursor { topic, partition, .. } = self.cursors[index];
+            let Some(place) = cx.topics.get(topic).place(partition, start) else { continue };
             if self.cursors[index].in_flight() > 0 {
                 self.lose(index, members, cx);
             }
             let cursor = &mut self.cursors[index];
             let before = cursor.tracker.position();
-            let place = cx.topics.get(cursor.topic).place(cursor.partition, start);
             (place..before).for_each(|offset| cx.topics.retain(cursor.topic, cursor.partition, offset));
             (before..place).for_each(|offset| cx.topics.release(cursor.topic, cursor.partition, offset));
             cursor.reset(place);

@@ -114,6 +114,13 @@ impl Members {
         Some(self.0.remove(index))
     }
 
+    /// Puts a member behind all others.
+    pub(crate) fn move_to_end(&mut self, id: u64) {
+        if let Some(member) = self.remove(id) {
+            self.add(member);
+        }
+    }
+
     pub(crate) fn get(&mut self, id: u64) -> Option<&mut Member> {
         self.0.iter_mut().find(|member| member.id == id)
     }

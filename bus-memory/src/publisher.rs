@@ -1,9 +1,9 @@
 //! Publishing: messages are stored at once where there is room, and otherwise wait for it in their order.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::{Either, select};
+use jitney_core::Error;
+use jitney_core::dead_letter::{self, DeadLetter};
 use jitney_core::message::Message;
 use jitney_core::transport::Published;
 
@@ -23,7 +23,7 @@ enum Offer {
 
 /// Which messages a topic takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Limit {
+pub(crate) enum Limit {
     /// Those that the broker that is stood in for would take.
     OfBroker,
     /// All: what a dead letter carries was taken once, and its own headers come on top.
@@ -56,6 +56,21 @@ impl Shared {
         }
     }
 
+    /// Stores a dead letter, waiting for room.
+    pub(crate) async fn store_dead_letter(
+        &self,
+        connection: &Connection,
+        letter: &DeadLetter,
+    ) -> Result<(), Error> {
+        let topic = dead_letter::topic(&letter.failure.group);
+        self.with(|locked| {
+            if locked.state.topics.find(&topic).is_none() {
+                locked.create_topic(&topic, None, None); // with strict topics, too
+            }
+        });
+        self.store_unlimited(connection, letter.to_message(topic)).await.into_result()
+    }
+
     /// Stores messages in their order, as many at once as have room.
     pub(crate) async fn store_all(
         &self,
@@ -86,32 +101,37 @@ impl Shared {
         ticket: Ticket,
     ) -> Published {
         let topic = message.topic.clone();
-        let closed = pin!(connection.closed.notified());
-        if connection.is_closed() {
-            return Published::Rejected(error::closed(&publishing_to(&topic)));
-        }
-        let stored = pin!(self.store_when_there_is_room(connection, message, limit, ticket));
-        match select(stored, closed).await {
-            Either::Left((published, _)) => published,
-            Either::Right(((), _)) => Published::Rejected(error::closed(&publishing_to(&topic))),
-        }
+        let mut waiting = Some(message);
+        let stored = self.in_turn(ticket, |locked, ticket| {
+            let message = waiting.take().expect("what found no room was given back");
+            match locked.offer(connection, *message, limit, Some(ticket)) {
+                Offer::Done(published) => Ok(published),
+                Offer::Full(message, ticket) => {
+                    waiting = Some(message);
+                    Err(ticket)
+                }
+            }
+        });
+        let closed = || Published::Rejected(error::closed(&publishing_to(&topic)));
+        connection.unless_closed(stored).await.unwrap_or_else(closed)
     }
 
-    async fn store_when_there_is_room(
+    /// Makes `attempt` until it finds room, in the queue of the topic whose ticket it answers: first come, first served.
+    pub(crate) async fn in_turn<R>(
         &self,
-        connection: &Connection,
-        mut message: Box<Message>,
-        limit: Limit,
         mut ticket: Ticket,
-    ) -> Published {
-        let gate = ticket.0.clone();
-        let _turn = gate.turn.lock().await;
+        mut attempt: impl FnMut(&mut Locked<'_>, &Ticket) -> Result<R, Ticket>,
+    ) -> R {
         loop {
-            match self.with(|locked| locked.offer(connection, *message, limit, Some(ticket))) {
-                Offer::Done(published) => return published,
-                Offer::Full(again, same) => (message, ticket) = (again, same),
-            }
-            gate.room.notified().await;
+            let gate = ticket.0.clone();
+            let _turn = gate.turn.lock().await;
+            ticket = loop {
+                match self.with(|locked| attempt(locked, &ticket)) {
+                    Ok(result) => return result,
+                    Err(same) if Arc::ptr_eq(&same.0, &gate) => gate.room.notified().await,
+                    Err(other) => break other,
+                }
+            };
         }
     }
 }
@@ -128,30 +148,19 @@ impl Locked<'_> {
         connection: &Connection,
         message: Message,
         limit: Limit,
-        ticket: Option<Ticket>,
+        ticket: Option<&Ticket>,
     ) -> Offer {
         if connection.is_closed() {
             return Offer::Done(Published::Rejected(error::closed(&publishing_to(&message.topic))));
         }
         let size = message.size();
-        if let Some(most) = self.shared.capabilities.max_message_bytes
-            && size > most
-            && limit == Limit::OfBroker
-        {
-            return Offer::Done(Published::Rejected(error::too_large(&message, size, most)));
+        if let Some(error) = self.refusal(&message, size, limit) {
+            return Offer::Done(Published::Rejected(error));
         }
-        let topic = match self.state.topics.find(&message.topic) {
-            Some(topic) => topic,
-            None if self.shared.config.strict_topics => {
-                let error = error::no_topic(&message.topic, "publishing");
-                return Offer::Done(Published::Rejected(error));
-            }
-            None => self.create_topic(&message.topic, None, None),
-        };
+        let topic = self.find_or_create(&message.topic);
         let target = self.state.topics.get(topic);
-        if !target.has_room(&self.shared.config) || (ticket.is_none() && target.gate.is_busy()) {
-            let ticket = ticket.unwrap_or_else(|| Ticket::take(&target.gate));
-            return Offer::Full(Box::new(message), ticket);
+        if !target.has_room_for(1, &self.shared.config) || (ticket.is_none() && target.gate.is_busy()) {
+            return Offer::Full(Box::new(message), Ticket::take(&target.gate));
         }
         if self.shared.dice.on_publish() {
             return Offer::Done(self.append_with_faults(topic, message));
@@ -160,7 +169,29 @@ impl Locked<'_> {
         Offer::Done(Published::Acked)
     }
 
-    fn append(&mut self, topic: usize, message: Message, size: usize) {
+    /// Why the broker does not take `message` of `size` bytes, where it does not.
+    #[inline]
+    pub(crate) fn refusal(&self, message: &Message, size: usize, limit: Limit) -> Option<Error> {
+        if limit == Limit::None {
+            return None;
+        }
+        let most = self.shared.capabilities.max_message_bytes.unwrap_or(usize::MAX);
+        if size > most {
+            return Some(error::too_large(message, size, most));
+        }
+        let is_unknown = self.shared.config.strict_topics && self.state.topics.find(&message.topic).is_none();
+        is_unknown.then(|| error::no_topic(&message.topic, "publishing"))
+    }
+
+    /// The topic `name`, which is made where it does not exist.
+    pub(crate) fn find_or_create(&mut self, name: &str) -> usize {
+        match self.state.topics.find(name) {
+            Some(topic) => topic,
+            None => self.create_topic(name, None, None),
+        }
+    }
+
+    pub(crate) fn append(&mut self, topic: usize, message: Message, size: usize) {
         let Shared { config, env, .. } = self.shared;
         let message = Arc::new(message);
         let target = self.state.topics.get_mut(topic);
@@ -180,8 +211,7 @@ impl Locked<'_> {
     }
 
     fn append_with_faults(&mut self, topic: usize, message: Message) -> Published {
-        let key = message.key.as_deref().map_or(0, hash_bytes);
-        let identity = hash(&[self.state.topics.get(topic).identity, key, hash_bytes(&message.body)]);
+        let identity = self.identity(topic, &message);
         let met = self.state.publish_faults.entry(identity).or_default();
         if self.shared.dice.strikes(FaultKind::Reject, identity, met) {
             return Published::Rejected(error::rejected_by_fault(&message));
@@ -200,5 +230,11 @@ impl Locked<'_> {
         let size = message.size();
         self.append(topic, message, size);
         Published::Acked
+    }
+
+    /// Identifies `message` where faults are decided.
+    pub(crate) fn identity(&self, topic: usize, message: &Message) -> u64 {
+        let key = message.key.as_deref().map_or(0, hash_bytes);
+        hash(&[self.state.topics.get(topic).identity, key, hash_bytes(&message.body)])
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct QueueView {
     disorder: Option<fastrand::Rng>,
     /// Before this time nothing is due.
     due: Option<Instant>,
+    /// The member that joined first reads, the others stand by.
+    has_one_reader: bool,
 }
 
 impl QueueView {
@@ -41,20 +43,27 @@ impl QueueView {
             numbers: 0,
             disorder: (semantics == Semantics::EventBridge).then(|| fastrand::Rng::with_seed(seed)),
             due: None,
+            has_one_reader: semantics == Semantics::RabbitMq,
         }
     }
 
+    /// Whether `member` may read now.
+    pub(crate) fn is_reader(&self, member: u64, members: &Members) -> bool {
+        !self.has_one_reader || members.iter().next().is_some_and(|first| first.id == member)
+    }
+
     /// Begins to read `topic`: from the next message on, or from the archive's first one after a time.
-    pub(crate) fn add_topic(&mut self, topic: usize, start: Start, cx: &mut Context<'_>) {
+    pub(crate) fn add_topic(&mut self, topic: usize, start: &Start, cx: &mut Context<'_>) {
         self.topics.push(topic);
         if let Start::Time(_) = start {
             self.replay(topic, start, cx);
         }
     }
 
-    fn replay(&mut self, topic: usize, start: Start, cx: &mut Context<'_>) {
+    fn replay(&mut self, topic: usize, start: &Start, cx: &mut Context<'_>) {
         let archive = &cx.topics.get(topic).partitions[0];
-        for offset in cx.topics.get(topic).place(0, start)..archive.end() {
+        let Some(place) = cx.topics.get(topic).place(0, start) else { return };
+        for offset in place..archive.end() {
             let log = &cx.topics.get(topic).partitions[0];
             if let Some(message) = log.get(offset).map(|record| record.message.clone()) {
                 cx.topics.retain(topic, 0, offset);
@@ -139,7 +148,7 @@ impl QueueView {
         self.numbers += 1;
         let (message, attempt) = (entry.message.clone(), entry.attempts);
         self.in_flight.insert(token.number, InFlight { entry, member: Some(member.id), deadline: None });
-        Delivery { message, partition: 0, position: None, attempt, epoch: member.epoch, token }
+        Delivery::new(message, token).attempt(attempt)
     }
 
     /// Limits the time within which the newest `deliveries` are to be settled.
@@ -220,8 +229,8 @@ impl QueueView {
     }
 
     /// Replays the archive from `start` beside what is there, or empties the queue (`Latest`).
-    pub(crate) fn seek(&mut self, start: Start, members: &mut Members, cx: &mut Context<'_>) {
-        if start == Start::Latest {
+    pub(crate) fn seek(&mut self, start: &Start, members: &mut Members, cx: &mut Context<'_>) {
+        if *start == Start::Latest {
             self.queue.clear().for_each(|entry| done(&entry, cx));
         } else {
             for topic in self.topics.clone() {

@@ -10,15 +10,16 @@ use jitney_core::{Capabilities, Error};
 pub enum Semantics {
     /// A log in partitions: in order per partition; a group commits up to its lowest unsettled offset, and what lies
     /// above is delivered again when a partition moves. Retries with a delay go beside the log, as through a
-    /// retry topic, so later events overtake them.
+    /// retry topic, so later events overtake them. It has transactions: a batch is stored as one, and outputs with the
+    /// settlement of their cause, once everything earlier in its partition is settled.
     #[default]
     Kafka,
     /// A queue per group behind an event bus, with an archive: no order, at most ten deliveries at once, taken back
     /// when they are not settled in time. A new group gets what is published from then on; the archive is read by
     /// time ([`Start::Time`](jitney_core::transport::Start::Time)).
     EventBridge,
-    /// A queue per group: in order as it leaves the queue (several members of a group then work side by side, and
-    /// what is requeued comes again, first), nothing to replay. A new group gets what is published from then on.
+    /// A queue per group: in order, one member reading it and the others standing by until that one goes (a single active
+    /// consumer); what is requeued comes again, first; nothing to replay. A new group gets what is published from then on.
     RabbitMq,
 }
 
@@ -65,6 +66,7 @@ impl Semantics {
             Semantics::Kafka => {
                 can.ordered = true;
                 can.replayable = true;
+                can.transactional = true;
                 can.broadcast = true;
                 can.backlog = true;
                 can.max_message_bytes = Some(1_048_588); // `message.max.bytes`
@@ -73,7 +75,7 @@ impl Semantics {
                 can.replayable = true;
                 can.counts_deliveries = true;
                 can.max_batch = Some(10);
-                can.max_message_bytes = Some(1_048_576);
+                can.max_message_bytes = Some(990_000); // what leaves room within an entry of PutEvents
                 can.settle_within = Some(settle_within);
             }
             Semantics::RabbitMq => {

@@ -1,11 +1,13 @@
 //! The answering half of a membership.
 
+mod in_turn;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::Error;
-use jitney_core::dead_letter::{self, DeadLetter};
+use jitney_core::dead_letter::DeadLetter;
 use jitney_core::transport::{Epoch, Settle, SettleError, Settlement, Settler, Token};
 
 use crate::connection::Connection;
@@ -19,6 +21,7 @@ pub(crate) struct MemorySettler {
     connection: Arc<Connection>,
     group: usize,
     member: u64,
+    exactly_once: bool,
 }
 
 /// What is left to be done after settling at once.
@@ -29,8 +32,14 @@ enum Rest {
 }
 
 impl MemorySettler {
-    pub(crate) fn new(shared: Arc<Shared>, connection: Arc<Connection>, group: usize, member: u64) -> Self {
-        MemorySettler { shared, connection, group, member }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        connection: Arc<Connection>,
+        group: usize,
+        member: u64,
+        exactly_once: bool,
+    ) -> Self {
+        MemorySettler { shared, connection, group, member, exactly_once }
     }
 
     /// Settles all but dead letters.
@@ -44,7 +53,7 @@ impl MemorySettler {
             return Rest::Nothing;
         }
         let mut rest = Rest::Nothing;
-        for Settlement { token, settle } in settlements {
+        for Settlement { token, settle, .. } in settlements {
             match settle {
                 Settle::DeadLetter(_) => rest = Rest::DeadLetters,
                 Settle::Ack if has_faults && group.ack_is_lost(self.member, *token, &mut cx) => {}
@@ -57,18 +66,13 @@ impl MemorySettler {
     /// Stores a dead letter, waiting for room, and then settles its delivery. Where storing fails, the delivery
     /// stays with the member, who may try again.
     async fn bury(&self, token: Token, letter: &DeadLetter) -> Result<(), Error> {
-        let topic = dead_letter::topic(&letter.failure.group);
         let is_held = self.shared.with(|locked| {
-            let is_held = locked.group(self.group).is_some_and(|(group, _)| group.holds(self.member, token));
-            if is_held && locked.state.topics.find(&topic).is_none() {
-                locked.create_topic(&topic, None, None); // with strict topics, too
-            }
-            is_held
+            locked.group(self.group).is_some_and(|(group, _)| group.holds(self.member, token))
         });
         if !is_held {
             return Ok(());
         }
-        self.shared.store_unlimited(&self.connection, letter.to_message(topic)).await.into_result()?;
+        self.shared.store_dead_letter(&self.connection, letter).await?;
         self.shared.with(|locked| {
             if let Some((group, mut cx)) = locked.group(self.group) {
                 group.settle(self.member, token, &Settle::Ack, &mut cx);
@@ -90,17 +94,29 @@ impl MemorySettler {
     }
 }
 
+fn all_failed(settlements: Vec<Settlement>, error: impl Fn() -> Error) -> SettleError {
+    SettleError { failed: settlements.into_iter().map(|settlement| (settlement, error())).collect() }
+}
+
+/// What is said of a settlement that comes after closing.
+fn closed() -> Error {
+    error::closed("settling a delivery")
+}
+
 #[async_trait]
 impl Settler for MemorySettler {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {
+        if self.exactly_once {
+            return Box::pin(self.settle_in_turn(settlements)).await;
+        }
+        if settlements.iter().any(|one| !one.outputs.is_empty()) {
+            return Err(all_failed(settlements, error::outputs_not_expected));
+        }
         match self.shared.with(|locked| self.settle_at_once(locked, &settlements)) {
             Rest::Nothing => Ok(()),
             // Boxed: most calls have no dead letters, and need not carry the room for this.
             Rest::DeadLetters => Box::pin(self.bury_all(settlements)).await,
-            Rest::Closed => {
-                let failed = |settlement| (settlement, error::closed("settling a delivery"));
-                Err(SettleError { failed: settlements.into_iter().map(failed).collect() })
-            }
+            Rest::Closed => Err(all_failed(settlements, closed)),
         }
     }
 

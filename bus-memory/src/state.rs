@@ -130,12 +130,24 @@ impl Locked<'_> {
         connection: &Connection,
         subscription: &Subscription,
     ) -> Result<(usize, u64), Error> {
-        let Subscription { group: name, mode, start, prefetch, .. } = subscription;
-        let doing = format!("subscribing group `{name}`");
         if connection.is_closed() {
-            return Err(error::closed(&doing));
+            return Err(error::closed(&format!("subscribing group `{}`", subscription.group)));
         }
-        self.check(*mode, *start, &doing)?;
+        let (group, topics) = self.ensure_group(subscription)?;
+        self.state.members += 1;
+        let id = self.state.members;
+        if let Some((group, mut cx)) = self.group(group) {
+            let epoch = cx.new_epoch();
+            group.join(Member::new(id, connection.id, topics, subscription.prefetch, epoch), &mut cx);
+        }
+        Ok((group, id))
+    }
+
+    /// Makes a group that is missing. Answers its index, and the topics that are asked for.
+    pub(crate) fn ensure_group(&mut self, subscription: &Subscription) -> Result<(usize, Vec<usize>), Error> {
+        let Subscription { group: name, mode, start, .. } = subscription;
+        let doing = format!("subscribing group `{name}`");
+        self.check(subscription, &doing)?;
         let mut topics = Vec::new();
         for interest in &subscription.interests {
             let topic = match self.state.topics.find(&interest.topic) {
@@ -152,30 +164,34 @@ impl Locked<'_> {
         let broadcast = *mode == Mode::Broadcast;
         let group = self.find_or_create_group(name, broadcast);
         for topic in &topics {
-            self.read(group, *topic, *start);
+            self.read(group, *topic, start);
         }
-        self.state.members += 1;
-        let id = self.state.members;
-        if let Some((group, mut cx)) = self.group(group) {
-            let epoch = cx.new_epoch();
-            group.join(Member::new(id, connection.id, topics, *prefetch, epoch), &mut cx);
-        }
-        Ok((group, id))
+        Ok((group, topics))
     }
 
-    fn check(&self, mode: Mode, start: Start, doing: &str) -> Result<(), Error> {
+    /// Whether somebody is in a group called `name`.
+    pub(crate) fn has_members(&self, name: &str) -> bool {
+        let groups = self.state.groups.iter().flatten();
+        groups.filter(|group| group.name == name).any(|group| group.members.iter().next().is_some())
+    }
+
+    fn check(&self, subscription: &Subscription, doing: &str) -> Result<(), Error> {
+        let Subscription { mode, start, exactly_once, .. } = subscription;
         let semantics = self.shared.config.semantics;
         let unsupported = |what: &str, instead: &str| {
             Err(error::unsupported(semantics, &format!("{doing} {what}"), instead))
         };
         match (semantics, start) {
-            _ if mode == Mode::Broadcast && !self.shared.capabilities.broadcast => {
+            _ if *exactly_once && !self.shared.capabilities.transactional => {
+                unsupported("as one that is exactly once", "there are no transactions: make it idempotent")
+            }
+            _ if *mode == Mode::Broadcast && !self.shared.capabilities.broadcast => {
                 unsupported("as a broadcast group", "give each member a group of its own")
             }
-            (Semantics::RabbitMq, Start::Position(_) | Start::Time(_)) => {
+            (Semantics::RabbitMq, Start::Positions(_) | Start::Time(_)) => {
                 unsupported("from an earlier place", "start with `Start::Latest`")
             }
-            (Semantics::EventBridge, Start::Position(_)) => {
+            (Semantics::EventBridge, Start::Positions(_)) => {
                 unsupported("from a position", "an archive is read by time: start with `Start::Time`")
             }
             _ => Ok(()),
@@ -204,7 +220,7 @@ impl Locked<'_> {
     }
 
     /// Lets a group read a topic, unless it does already.
-    fn read(&mut self, group: usize, topic: usize, start: Start) {
+    fn read(&mut self, group: usize, topic: usize, start: &Start) {
         if self.state.topics.get(topic).readers.iter().any(|reader| reader.group == group) {
             return;
         }

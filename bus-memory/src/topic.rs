@@ -55,9 +55,11 @@ impl Topic {
         }
     }
 
-    /// Whether one more message may be stored: nothing is held for nobody.
-    pub(crate) fn has_room(&self, config: &Config) -> bool {
-        self.held < config.capacity && self.held_bytes < config.capacity_bytes
+    /// Whether so many more messages may be stored: nothing is held for nobody. More at once than a topic takes at all
+    /// find room when it holds none.
+    pub(crate) fn has_room_for(&self, messages: usize, config: &Config) -> bool {
+        let has_places = self.held == 0 || self.held.saturating_add(messages) <= config.capacity;
+        has_places && self.held_bytes < config.capacity_bytes
     }
 
     /// The partition that a message with `key` goes to.
@@ -141,14 +143,17 @@ impl Topic {
         self.gate.open();
     }
 
-    /// The offset in `partition` that a group begins at which is to start at `start`.
-    pub(crate) fn place(&self, partition: u32, start: Start) -> u64 {
+    /// The offset in `partition` that `start` stands for; none where it names places, and none here.
+    pub(crate) fn place(&self, partition: u32, start: &Start) -> Option<u64> {
         let log = &self.partitions[partition as usize];
         match start {
-            Start::Earliest => log.start(),
-            Start::Latest => log.end(),
-            Start::Position(position) => position.0.clamp(log.start(), log.end()),
-            Start::Time(time) => log.at_time(time),
+            Start::Earliest => Some(log.start()),
+            Start::Latest => Some(log.end()),
+            Start::Positions(_) => {
+                let position = start.position_in(&self.name, partition)?;
+                Some(position.0.clamp(log.start(), log.end()))
+            }
+            Start::Time(time) => Some(log.at_time(*time)),
         }
     }
 }

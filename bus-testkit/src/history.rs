@@ -37,6 +37,10 @@ pub use record::{Arrival, EventRef, PublishOutcome, Record, SettledAs, What};
 pub use recorder::Recorder;
 pub use summary::Summary;
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// The records of a run, of one recorder or merged from several.
@@ -50,6 +54,18 @@ impl History {
     /// A history without records.
     pub fn new() -> Self {
         History::default()
+    }
+
+    /// The records of a file that a recorder has written ([`Recorder::to_file`]). A last line that is not finished is
+    /// left out: its process was killed while it wrote.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or a finished line is no record.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        let finished = text.rfind('\n').map_or("", |end| &text[..end]);
+        finished.lines().map(|line| serde_json::from_str(line).map_err(io::Error::from)).collect()
     }
 
     /// The records, in the order in which they were added.

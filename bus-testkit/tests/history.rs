@@ -234,6 +234,49 @@ fn what_was_acked_does_not_come_again() {
 }
 
 #[test]
+fn what_is_published_through_a_fault_may_come_twice_where_that_is_allowed() {
+    let may_repeat = Expectations::default().faults_repeat_publishes(true);
+    let run = |fault_at: usize| {
+        let run = Run::new(0);
+        let fault = |place| (place == fault_at).then(|| run.0.fault("the broker was killed"));
+        fault(0);
+        run.0.publishing(&event(1));
+        fault(1);
+        run.0.published(&event(1), PublishOutcome::Acked);
+        fault(2);
+        run.done("a", 1, 1);
+        run.done("a", 1, 2);
+        run
+    };
+    run(1).passes_with(&may_repeat);
+    run(1).violates(Property::SettledMeansSettled);
+    for outside in [0, 2] {
+        let checked = run(outside).0.history().check(&may_repeat);
+        assert!(checked.unwrap_err().names(Property::SettledMeansSettled));
+    }
+}
+
+#[test]
+fn an_ack_that_a_fault_left_without_an_answer_may_have_been_given() {
+    let run = |settle, fault_before: bool, fault_after: bool| {
+        let run = Run::new(1);
+        run.delivered("a", 1, 1);
+        let fault = |is_there: bool| is_there.then(|| run.0.fault("the process was killed"));
+        fault(fault_before);
+        run.0.settling(GROUP, "a", (1, 1), settle);
+        fault(fault_after);
+        run
+    };
+    run(SettledAs::Ack, false, true).passes();
+    run(SettledAs::DeadLetter, false, true).passes();
+    run(SettledAs::Ack, true, false).violates(Property::NoAckedPublishLost);
+    run(SettledAs::Retry, false, true).violates(Property::NoAckedPublishLost);
+    let refused = run(SettledAs::Ack, false, true);
+    refused.settled("a", 1, SettledAs::Ack, false);
+    refused.violates(Property::NoAckedPublishLost);
+}
+
+#[test]
 fn an_ack_after_the_member_left_counts_for_nothing() {
     let run = Run::new(1);
     run.delivered("a", 1, 1);
@@ -307,4 +350,20 @@ fn only_the_first_violations_are_told_and_the_others_counted() {
     let violations = Run::new(100).violates(Property::NoAckedPublishLost);
     assert_eq!((violations.violations.len(), violations.counts[&Property::NoAckedPublishLost]), (20, 100));
     assert!(violations.to_string().ends_with("and 80 more\n"));
+}
+
+#[tokio::test]
+async fn what_was_recorded_to_a_file_outlives_its_process_up_to_the_line_that_it_was_killed_in() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("outlives.jsonl");
+    let _ = std::fs::remove_file(&path);
+    let recorder = Recorder::to_file("killed", Env::system(), &path).unwrap();
+    recorder.joined(GROUP, "a", &["orders"]);
+    recorder.published(&event(1), PublishOutcome::Acked);
+    assert_eq!(History::read(&path).unwrap(), recorder.history());
+
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    assert_eq!(History::read(&path).unwrap().records(), &recorder.history().records()[..1]);
+    std::fs::write(&path, "no record\n").unwrap();
+    assert!(History::read(&path).is_err());
 }

@@ -4,18 +4,20 @@ use jitney::prelude::*;
 use jitney::processed::MemoryProcessedEvents;
 
 use super::audit::{Audit, record};
-use super::fulfilment::Fulfilment;
 use super::handled::Handled;
-use super::intake::{Orders, create_order, note_order};
-use super::notification::{Gateway, notify_customer};
-use super::payment::take_payment;
+use super::intake::Orders;
+use super::notification::Gateway;
+use super::role::Role;
+use super::scope::Scope;
 use super::statement::{Statements, add_to_statement};
-use super::stock::{Stock, release_stock, reserve_stock};
+use super::stock::Stock;
 use super::summary::OrderSummary;
 
 /// Everything that handlers build up, and that the report reads.
 #[derive(Clone, Default)]
 pub struct Views {
+    /// Out of which events.
+    pub scope: Scope,
     pub stock: Stock,
     pub gateway: Gateway,
     pub summary: OrderSummary,
@@ -24,23 +26,40 @@ pub struct Views {
     pub handled: Handled,
 }
 
-/// The services: all but the read model.
+/// The whole application.
+pub fn app(bus: Bus, views: &Views) -> App {
+    services(bus, views).handlers(handlers![(views.summary.clone())])
+}
+
+/// All but the read model.
 pub fn services(bus: Bus, views: &Views) -> App {
+    parts(bus, views, &Role::SERVICES).handlers(handlers![add_to_statement, record])
+}
+
+/// What looks on: the read model, the statements and the audit.
+pub fn onlookers(bus: Bus, views: &Views) -> App {
+    base(bus, views).handlers(handlers![(views.summary.clone()), add_to_statement, record])
+}
+
+/// What a process does that has these roles alone.
+pub fn parts(bus: Bus, views: &Views, roles: &[Role]) -> App {
+    roles.iter().fold(base(bus, views), |app, role| app.handlers(role.handlers()))
+}
+
+/// What all processes do together.
+pub fn every_part(bus: Bus, views: &Views) -> App {
+    parts(bus, views, &Role::SERVICES).handlers(Role::Projection.handlers())
+}
+
+fn base(bus: Bus, views: &Views) -> App {
     // All state ends with the process, so what was handled may be forgotten with it, on any bus.
     let processed = MemoryProcessedEvents::new(bus.env().clone());
-    App::new("orders", bus)
+    let app = App::new("orders", bus)
         .processed_events(processed)
         .state(Orders::default())
         .state(views.stock.clone())
         .state(views.gateway.clone())
         .state(views.statements.clone())
-        .state(views.audit.clone())
-        .layer(views.handled.clone())
-        .handlers(handlers![create_order, note_order, reserve_stock, release_stock, take_payment, Fulfilment])
-        .handlers(handlers![add_to_statement, notify_customer, record])
-}
-
-/// The whole application.
-pub fn app(bus: Bus, views: &Views) -> App {
-    services(bus, views).handlers(handlers![(views.summary.clone())])
+        .state(views.audit.clone());
+    views.scope.keep(app).layer(views.handled.clone())
 }

@@ -2,21 +2,27 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::Parser;
 use indicatif::ProgressBar;
-use jitney::error_chain;
 use jitney::prelude::*;
+use jitney::{Error, error_chain};
 
-use super::app::{Views, app};
+use super::app::{Views, app, every_part, parts};
+use super::arguments::Arguments;
 use super::audit::Audit;
+use super::gather::gather;
 use super::history::read_history;
-use super::input::Catalogue;
+use super::input::{Catalogue, Reject};
+use super::processes::serve;
+use super::projection::Journal;
 use super::rejects::Rejects;
 use super::report::Report;
+use super::role::Role;
 use super::run::{Ending, Work, run};
+use super::scope::Scope;
 use super::stock::Stock;
+use super::wait::PATIENCE;
 use super::{follow, progress};
 
 /// Where the Northwind data are.
@@ -24,38 +30,26 @@ pub const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders/dat
 
 /// What a process ends with.
 pub const FINE: u8 = 0;
-/// A failure: of an argument, of the bus, or of orders that never reached their end.
+/// A failure: of the bus, of a file, or of orders that never reached their end.
 pub const FAILED: u8 = 1;
 /// All went well but for lines of the input that are no orders.
 pub const REJECTED: u8 = 2;
+/// Arguments that are wrong, or do not go together: nothing was done.
+pub const MISUSED: u8 = 2;
 
-/// Places orders and follows them to their end.
-///
-/// Ends with 0 when all went well, with 1 on a failure, and with 2 when lines of the input were no orders.
-#[derive(Debug, Parser)]
-#[command(name = "orders")]
-pub struct Arguments {
-    /// The bus, as a URL.
-    #[arg(long, value_name = "URL", default_value = "memory://")]
-    bus: String,
-    /// The orders, one JSON object a line; `-` is the standard input. By default the 830 Northwind orders.
-    #[arg(long, value_name = "FILE")]
-    input: Option<PathBuf>,
-    /// Events of `OrderCreated` in version 1, one envelope a line, that come before the orders.
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
-    /// The same orders so many times, under new ids.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
-    /// At the end, the events of this order as a tree.
-    #[arg(long, value_name = "ORDER_ID")]
-    follow: Option<String>,
-    /// Where lines go that are no orders.
-    #[arg(long, value_name = "FILE", default_value = "orders.rejects.jsonl")]
-    rejects: PathBuf,
-    /// The figures as one JSON object on the standard output; what else is to be said goes to the standard error.
-    #[arg(long)]
-    json: bool,
+/// What keeps a process from ending well, and what it ends with instead.
+struct Failure(u8, String);
+
+impl From<String> for Failure {
+    fn from(what: String) -> Self {
+        Failure(FAILED, what)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure(FAILED, error_chain(&error))
+    }
 }
 
 /// Does what `arguments` say. Answers what the process is to end with.
@@ -67,10 +61,10 @@ pub async fn perform(
 ) -> u8 {
     match attempt(arguments, bar, out, err).await {
         Ok(code) => code,
-        Err(error) => {
+        Err(Failure(code, error)) => {
             // Nobody is left to be told that the standard error is closed.
             let _ = writeln!(err, "error: {error}");
-            FAILED
+            code
         }
     }
 }
@@ -80,7 +74,10 @@ async fn attempt(
     bar: &ProgressBar,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<u8, String> {
+) -> Result<u8, Failure> {
+    if let Some(what) = arguments.misuse() {
+        return Err(Failure(MISUSED, what.to_owned()));
+    }
     let catalogue = Catalogue::read(&Path::new(DATA).join("products.jsonl"))?;
     let history = arguments.history.as_deref().map(read_history).transpose()?.unwrap_or_default();
     let work = Work {
@@ -89,42 +86,114 @@ async fn attempt(
         history: &history,
         repeat: arguments.repeat as usize,
     };
-    let views = Views {
+    let mut views = Views {
         audit: Audit::new(arguments.follow.clone()),
         stock: Stock::new(catalogue.in_stock()),
         ..Views::default()
     };
-    let bus = Bus::connect(&arguments.bus).await.map_err(|error| error_chain(&error))?;
-    let running = app(bus, &views).spawn().await.map_err(|error| error_chain(&error))?;
-
     let mut rejects = Rejects::new(&arguments.rejects);
-    let ending = run(
-        &running,
-        &views.summary,
-        work,
-        |reject| {
-            // A closed standard error is no reason to stop.
-            bar.suspend(|| drop(writeln!(err, "line {}: {}", reject.number, reject.why)));
-            rejects.add(&reject.line);
-        },
-        |done, all| progress::show(bar, done, all),
-    )
-    .await;
+    let rejected = |reject: Reject| {
+        // A closed standard error is no reason to stop.
+        bar.suspend(|| drop(writeln!(err, "line {}: {}", reject.number, reject.why)));
+        rejects.add(&reject.line);
+    };
+    let done = reach(arguments, &mut views, work, rejected, |done, all| progress::show(bar, done, all)).await;
     bar.finish_and_clear();
-    let report = Report::new(&views, &running.stats());
-    let stopped = running.shutdown().await;
-    let ending = ending.and_then(|ending| stopped.map(|()| ending)).map_err(|error| error_chain(&error))?;
+    let (ending, report) = done?;
 
-    print(arguments, &views, &report, out, err).map_err(|error| format!("writing the report: {error}"))?;
+    if let Some(report) = report {
+        print(arguments, &views, &report, out, err)
+            .map_err(|error| format!("writing the report: {error}"))?;
+    }
     let rejected = rejects.finish()?;
     if rejected > 0 {
         let _ =
             writeln!(err, "rejected {rejected} of the lines; they are in {}", arguments.rejects.display());
     }
     match ending {
-        Ending::Missing(what) => Err(what),
+        Ending::Missing(what) => Err(what.into()),
         Ending::Complete if rejected > 0 => Ok(REJECTED),
         Ending::Complete => Ok(FINE),
+    }
+}
+
+/// Does what the roles are for, until it is done. Answers the figures, where it has them.
+async fn reach<R: BufRead>(
+    arguments: &Arguments,
+    views: &mut Views,
+    work: Work<'_, R>,
+    rejected: impl FnMut(Reject),
+    mut progressed: impl FnMut(usize, usize),
+) -> Result<(Ending, Option<Report>), Failure> {
+    let (ending, report) = match (&*arguments.roles, &arguments.state) {
+        ([Role::Report], Some(state)) => {
+            gather(Bus::connect("memory://").await?, state, views, progressed).await?
+        }
+        (roles, Some(state)) => {
+            let placed = |_, sent| progressed(sent, sent);
+            part(arguments, roles, state, views, work, rejected, placed).await?;
+            return Ok((Ending::Complete, None));
+        }
+        (_, None) => whole(arguments, views, work, rejected, progressed).await?,
+    };
+    Ok((ending, Some(report)))
+}
+
+/// A run in one process.
+async fn whole<R: BufRead>(
+    arguments: &Arguments,
+    views: &mut Views,
+    work: Work<'_, R>,
+    rejected: impl FnMut(Reject),
+    progressed: impl FnMut(usize, usize),
+) -> Result<(Ending, Report), Failure> {
+    let bus = connect(arguments).await?;
+    if bus.capabilities().durable {
+        views.scope = Scope::new(bus.env(), work.history);
+        app(bus.clone(), views).provision().await?;
+    }
+    let running = app(bus.clone(), views).keep_buses_open().spawn().await?;
+    let ending = run(&running, views, work, rejected, progressed).await;
+    let report = Report::new(views, &running.stats());
+    let groups: Vec<_> = running.health().groups.into_iter().map(|group| group.name).collect();
+    let stopped = running.shutdown().await;
+    let cleared = views.scope.clear(&bus, groups).await;
+    let closed = bus.close(PATIENCE).await;
+    let ending = ending?;
+    stopped.and(cleared).and(closed)?;
+    Ok((ending, report))
+}
+
+/// One process of a run of several.
+async fn part<R: BufRead>(
+    arguments: &Arguments,
+    roles: &[Role],
+    state: &Path,
+    views: &mut Views,
+    work: Work<'_, R>,
+    rejected: impl FnMut(Reject),
+    progressed: impl FnMut(usize, usize),
+) -> Result<(), Failure> {
+    let bus = connect(arguments).await?;
+    if !bus.capabilities().durable {
+        let what = format!(
+            "`--role` needs a broker, and nobody else can join {}: `--bus kafka://…`, or JITNEY_URL",
+            bus.transport().describe()
+        );
+        return Err(Failure(MISUSED, what));
+    }
+    views.scope = Scope::shared(bus.env(), state)?;
+    let journal = Journal::new(state, bus.env());
+    // Of all roles: what one publishes waits for those that have not started.
+    every_part(bus.clone(), views).state(journal.clone()).provision().await?;
+    let parts = parts(bus, views, roles).state(journal);
+    Ok(serve(parts, views, roles, state, work, rejected, progressed).await?)
+}
+
+async fn connect(arguments: &Arguments) -> jitney::Result<Bus> {
+    match &arguments.bus {
+        Some(url) => Bus::connect(url).await,
+        None => Bus::from_env().await,
     }
 }
 
@@ -148,7 +217,10 @@ fn print(
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(report)?)?;
     } else {
-        writeln!(out, "{report}\nnotifications {}", views.gateway.sent())?;
+        writeln!(out, "{report}")?;
+        if arguments.roles.is_empty() {
+            writeln!(out, "notifications {}", views.gateway.sent())?;
+        }
     }
     if let Some(order_id) = &arguments.follow {
         let tree = follow::tree(order_id, views.audit.followed());

@@ -17,14 +17,15 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Sends commands, and what happened before them.
 pub struct Desk<'a> {
     watch: Watch<'a>,
+    publisher: Publisher,
     batch: Vec<PlaceOrder>,
     placed: HashSet<String>,
     sent: usize,
 }
 
 impl<'a> Desk<'a> {
-    pub fn new(watch: Watch<'a>) -> Self {
-        Desk { watch, batch: Vec::with_capacity(BATCH), placed: HashSet::new(), sent: 0 }
+    pub fn new(watch: Watch<'a>, publisher: Publisher) -> Self {
+        Desk { watch, publisher, batch: Vec::with_capacity(BATCH), placed: HashSet::new(), sent: 0 }
     }
 
     /// How many commands there were so far.
@@ -48,8 +49,8 @@ impl<'a> Desk<'a> {
 
     /// Sends `order`, or keeps it until there are more.
     ///
-    /// A second command for an order waits until the first one has created it: not every bus keeps order, and which of
-    /// the two is refused must not be a matter of luck.
+    /// On a bus that keeps no order, a second command for an order waits until the first one has created it: which of the
+    /// two is refused must not be a matter of luck.
     ///
     /// # Errors
     ///
@@ -57,9 +58,11 @@ impl<'a> Desk<'a> {
     pub async fn place(&mut self, order: PlaceOrder) -> jitney::Result<()> {
         if !self.placed.insert(order.order_id.clone()) {
             self.flush().await?;
-            let summary = self.watch.summary();
-            // Where nothing creates the order, the end of the run will say so.
-            self.watch.until(|_| summary.is_created(&order.order_id)).await?;
+            if !self.watch.bus().capabilities().ordered {
+                let summary = self.watch.summary();
+                // Where nothing creates the order, the end of the run will say so.
+                self.watch.until(|_| summary.is_created(&order.order_id)).await?;
+            }
         }
         self.sent += 1;
         self.batch.push(order);
@@ -73,11 +76,11 @@ impl<'a> Desk<'a> {
     /// When the bus does not take it.
     pub async fn flush(&mut self) -> jitney::Result<()> {
         let (bus, batch) = (self.watch.bus(), std::mem::take(&mut self.batch));
-        match bus.publish_all(&batch).await {
+        match self.publisher.publish_all(&batch).await {
             Err(error) if error.is_retryable() => {
                 for (index, _) in error.failed() {
                     let (id, order) = (&error.ids()[*index], &batch[*index]);
-                    insist(bus, async || bus.publisher().publish_as(id.clone(), order).await).await?;
+                    insist(bus, async || self.publisher.publish_as(id.clone(), order).await).await?;
                 }
                 Ok(())
             }

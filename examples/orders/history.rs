@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use jitney::codec::{Codec, NativeJson};
+use jitney::codec::{Codec, Destination, JsonPayload, NativeJson};
 use jitney::error_chain;
 use jitney::message::Message;
 use jitney::prelude::*;
@@ -31,7 +31,19 @@ pub fn read_history(path: &Path) -> Result<Vec<RawEvent>, String> {
     events.collect()
 }
 
-fn stored(line: &str) -> jitney::Result<RawEvent> {
+/// `event` as one line, whatever the wire that it came over.
+pub fn line(event: &RawEvent) -> jitney::Result<Vec<u8>> {
+    let payload = JsonPayload(event.payload_json().to_vec().into());
+    let encoded = NativeJson.encode(Destination::new(&event.message().topic, ""), event.head(), &payload)?;
+    // Between the parts of JSON a line's end is a space like another, and inside of them there is none.
+    let mut line: Vec<u8> =
+        encoded.body.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect();
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The event that is written in `line`.
+pub fn stored(line: &str) -> jitney::Result<RawEvent> {
     let topic = OrderCreated::TYPES[0].topic().into();
     let body = line.to_owned().into();
     let message = Message { topic, key: None, headers: Vec::new(), time: jiff::Timestamp::UNIX_EPOCH, body };

@@ -1,18 +1,21 @@
 //! The order service on real input: `cargo run --example orders -- --help`.
 //!
 //! Read `app.rs` first, then the services in the order in which an order passes them: `intake`, `stock`, `payment`,
-//! `fulfilment`; then what looks on: `summary`, `statement`, `notification`, `audit`. The README has the rest.
+//! `fulfilment`; then what looks on: `summary`, `statement`, `notification`, `audit`. Several processes on a broker begin with
+//! `role`. The README has the rest.
 
 // The tests take this file as a module.
 #![allow(unreachable_pub)]
 
 pub(crate) mod app;
+pub(crate) mod arguments;
 pub(crate) mod audit;
 pub(crate) mod cli;
 pub(crate) mod desk;
 pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod fulfilment;
+pub(crate) mod gather;
 pub(crate) mod handled;
 pub(crate) mod history;
 pub(crate) mod input;
@@ -21,10 +24,14 @@ pub(crate) mod item;
 pub(crate) mod money;
 pub(crate) mod notification;
 pub(crate) mod payment;
+pub(crate) mod processes;
 pub(crate) mod progress;
+pub(crate) mod projection;
 pub(crate) mod rejects;
 pub(crate) mod report;
+pub(crate) mod role;
 pub(crate) mod run;
+pub(crate) mod scope;
 pub(crate) mod statement;
 pub(crate) mod stock;
 pub(crate) mod summary;
@@ -36,7 +43,7 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let code = match cli::Arguments::try_parse() {
+    let code = match arguments::Arguments::try_parse() {
         Ok(arguments) => {
             let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
             cli::perform(&arguments, &progress::bar(), &mut out, &mut err).await
@@ -44,7 +51,7 @@ async fn main() -> ExitCode {
         Err(usage) => {
             // Where help or a usage error cannot be shown, the code is all there is.
             let _ = usage.print();
-            if usage.use_stderr() { cli::FAILED } else { cli::FINE }
+            if usage.use_stderr() { cli::MISUSED } else { cli::FINE }
         }
     };
     ExitCode::from(code)

@@ -6,6 +6,7 @@ use jitney::app::RunningApp;
 use jitney::prelude::*;
 use jitney::{Error, ErrorKind};
 
+use super::app::Views;
 use super::desk::Desk;
 use super::events::PlaceOrder;
 use super::input::{Catalogue, Reject, read_orders};
@@ -39,39 +40,14 @@ pub enum Ending {
 /// When the input cannot be read, or the bus does not take a command.
 pub async fn run<R: BufRead>(
     running: &RunningApp,
-    summary: &OrderSummary,
+    views: &Views,
     work: Work<'_, R>,
-    mut rejected: impl FnMut(Reject),
+    rejected: impl FnMut(Reject),
     mut progressed: impl FnMut(usize, usize),
 ) -> jitney::Result<Ending> {
+    let summary = &views.summary;
     let watch = Watch::new(running, summary);
-    let mut desk = Desk::new(watch);
-    desk.recall(work.history).await?;
-    let mut orders = Vec::new();
-    for order in read_orders(work.input, work.catalogue) {
-        let order = order
-            .map_err(|error| Error::new(ErrorKind::Transport, "reading the orders").with_source(error))?;
-        match order {
-            Ok(order) => {
-                if work.repeat > 1 {
-                    orders.push(order.clone());
-                }
-                desk.place(order).await?;
-                progressed(summary.tally().borrow().done(), work.history.len() + desk.sent());
-            }
-            Err(reject) => rejected(reject),
-        }
-    }
-    for round in 2..=work.repeat {
-        for order in &orders {
-            let order_id = format!("{}-{round}", order.order_id);
-            desk.place(PlaceOrder { order_id, ..order.clone() }).await?;
-            progressed(summary.tally().borrow().done(), work.history.len() + desk.sent());
-        }
-    }
-    desk.flush().await?;
-
-    let all = work.history.len() + desk.sent();
+    let all = place(watch, views, work, rejected, &mut progressed).await?;
     let finished = watch.until(|tally| {
         progressed(tally.done(), all);
         tally.done() >= all
@@ -88,7 +64,50 @@ pub async fn run<R: BufRead>(
     })
 }
 
-fn unfinished(summary: &OrderSummary, all: usize) -> String {
+/// Places the orders of `work`, behind what happened before them. Answers how many there are in all.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn place<R: BufRead>(
+    watch: Watch<'_>,
+    views: &Views,
+    work: Work<'_, R>,
+    mut rejected: impl FnMut(Reject),
+    mut progressed: impl FnMut(usize, usize),
+) -> jitney::Result<usize> {
+    let before = work.history.len();
+    let mut told = |sent: usize| progressed(views.summary.tally().borrow().done(), before + sent);
+    let mut desk = Desk::new(watch, views.scope.publisher(watch.bus()));
+    desk.recall(work.history).await?;
+    let mut orders = Vec::new();
+    for order in read_orders(work.input, work.catalogue) {
+        let order = order
+            .map_err(|error| Error::new(ErrorKind::Transport, "reading the orders").with_source(error))?;
+        match order {
+            Ok(order) => {
+                if work.repeat > 1 {
+                    orders.push(order.clone());
+                }
+                desk.place(order).await?;
+                told(desk.sent());
+            }
+            Err(reject) => rejected(reject),
+        }
+    }
+    for round in 2..=work.repeat {
+        for order in &orders {
+            let order_id = format!("{}-{round}", order.order_id);
+            desk.place(PlaceOrder { order_id, ..order.clone() }).await?;
+            told(desk.sent());
+        }
+    }
+    desk.flush().await?;
+    Ok(before + desk.sent())
+}
+
+/// What is missing of `all` orders.
+pub fn unfinished(summary: &OrderSummary, all: usize) -> String {
     let tally = *summary.tally().borrow();
     let mut orders = summary.unfinished();
     let more = if orders.len() > 10 { ", …" } else { "" };

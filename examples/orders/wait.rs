@@ -9,9 +9,9 @@ use jitney::{Error, ErrorKind};
 use super::summary::{OrderSummary, Tally};
 
 /// Without any progress for so long, nothing is waited for any more.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// How often it is asked whether there is anything left to do.
-const TICK: Duration = Duration::from_millis(250);
+pub const TICK: Duration = Duration::from_millis(250);
 /// How long groups must have done nothing, on a bus that cannot tell how far they are behind.
 const STILL: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,7 @@
 //! Any bytes as the body of a message: the envelope decoder answers, and what it reads it writes again.
 #![no_main]
 
-use jitney::codec::{Codec, JsonPayload, NativeJson, PayloadBytes};
+use jitney::codec::{Codec, Destination, JsonPayload, NativeJson, PayloadBytes};
 use jitney::message::{Message, Topic};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,8 @@ fuzz_target!(|body: &[u8]| {
         PayloadBytes::InBody(range) => message_in.body.slice(range),
         PayloadBytes::Own(bytes) => bytes,
     };
-    let encoded = NativeJson.encode("Order-events", &decoded.head, &JsonPayload(payload)).unwrap();
+    let to = Destination::new("Order-events", "orders");
+    let encoded = NativeJson.encode(to, &decoded.head, &JsonPayload(payload)).unwrap();
     let again = NativeJson.decode(&message(encoded.body), None).unwrap();
     assert_eq!(again.head.event_id, decoded.head.event_id);
     assert_eq!(again.head.event_type, decoded.head.event_type);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jitney::codec::{Codec, NativeJson};
+use jitney::codec::{Codec, Destination, NativeJson};
 use jitney::event::{DecodeError, DomainEvent, StoredPayload, Version};
 use jitney::message::Message;
 use jitney::{Head, Id, RawEvent};
@@ -38,7 +38,9 @@ fn encode<E: DomainEvent>(event: &E) -> RawEvent {
         time,
         event_type.version(),
     );
-    let encoded = NativeJson.encode(event_type.topic(), &head, event).expect("the event can be written");
+    let encoded = NativeJson
+        .encode(Destination::new(event_type.topic(), "shop"), &head, event)
+        .expect("the event can be written");
     let topic = event_type.topic().into();
     let message = Message { topic, key: None, headers: encoded.headers, time, body: encoded.body };
     let decoded = NativeJson.decode(&message, None).expect("what was written can be read");

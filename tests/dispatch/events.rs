@@ -1,6 +1,6 @@
 //! The events of these tests, and the bytes that they travel in.
 
-use jitney::codec::{Codec, EncodePayload, NativeJson};
+use jitney::codec::{Codec, Destination, EncodePayload, NativeJson};
 use jitney::event::Keyed;
 use jitney::message::Message;
 use jitney::prelude::*;
@@ -39,7 +39,7 @@ pub(crate) fn message<E: Keyed + EncodePayload>(id: &str, event: &E) -> Message 
         jiff::Timestamp::UNIX_EPOCH,
         about.version(),
     );
-    let encoded = NativeJson.encode(about.topic(), &head, event).unwrap();
+    let encoded = NativeJson.encode(Destination::new(about.topic(), "shop"), &head, event).unwrap();
     Message {
         topic: about.topic().into(),
         key: Some(event.aggregate_id().into()),

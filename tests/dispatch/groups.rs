@@ -6,7 +6,8 @@ use jitney::prelude::*;
 use jitney::{Env, app::RunningApp};
 
 use super::events::{Placed, placed};
-use super::witness::{Log, shop, take};
+use super::scripted::Scripted;
+use super::witness::{Log, attempts, shop, take};
 
 /// Which member handled which event.
 type Handled = Log<(&'static str, u32)>;
@@ -46,6 +47,29 @@ async fn members_of_a_group_share_its_events() {
     for app in running {
         app.shutdown().await.unwrap();
     }
+}
+
+#[jitney::test]
+async fn a_subscription_says_what_its_group_needs() {
+    let can = |can: &mut jitney::Capabilities| (can.delayed_retry, can.transactional) = (true, true);
+    let transport = Scripted::with(can);
+    let spec = |name: &str| HandlerSpec::new(name).group(name);
+    let handlers = HandlerSet::new()
+        .handler(spec("delayed").retry(attempts(2).delayed()), |_: Placed| async {})
+        .handler(spec("once").exactly_once(), |_: Placed| async {})
+        .handler(spec("plain"), |_: Placed| async {});
+    let app = App::new("shop", transport.bus()).handlers(handlers).spawn().await.unwrap();
+    let mut told: Vec<_> = transport
+        .subscriptions()
+        .into_iter()
+        .map(|told| (told.group, told.service, told.delayed_retry, told.exactly_once))
+        .collect();
+    told.sort();
+    let wanted = [("delayed", true, false), ("once", false, true), ("plain", false, false)];
+    let wanted =
+        wanted.map(|(name, delayed, once)| (format!("shop.{name}"), "shop".to_owned(), delayed, once));
+    assert_eq!(told, wanted);
+    app.shutdown().await.unwrap();
 }
 
 #[jitney::test]

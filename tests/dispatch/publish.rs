@@ -92,6 +92,34 @@ async fn a_batch_of_which_one_event_cannot_be_written_is_not_sent_and_names_them
 }
 
 #[jitney::test]
+async fn a_batch_that_is_sent_atomically_is_published_whole_or_not_at_all() {
+    let memory = Memory::new();
+    let bus = Bus::new(memory.clone());
+    let mut batch = bus.publisher().batch();
+    let ids = [batch.add(&placed("a", 0)).await, batch.add(&placed("b", 1)).await];
+    assert_eq!(batch.send_atomically().await.unwrap(), ids);
+    assert_eq!(memory.messages("Order-events").len(), 2);
+
+    let mut batch = bus.publisher().batch();
+    batch.add(&placed("a", 2)).await;
+    batch.add(&placed(&"a".repeat(2 << 20), 3)).await;
+    let error = batch.send_atomically().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert_eq!(memory.messages("Order-events").len(), 2);
+}
+
+#[jitney::test]
+async fn a_batch_is_not_sent_atomically_where_the_backend_has_no_transactions() {
+    let transport = Scripted::new();
+    let mut batch = transport.bus().publisher().batch();
+    batch.add(&placed("a", 0)).await;
+    let error = batch.send_atomically().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unsupported, false));
+    assert!(error.to_string().contains("scripted:// has no transactions"), "{error}");
+    assert!(transport.told().is_empty());
+}
+
+#[jitney::test]
 async fn a_bus_that_is_closed_says_so() {
     let bus = Bus::new(Memory::new());
     bus.close(std::time::Duration::from_secs(1)).await.unwrap();

@@ -1,10 +1,9 @@
 //! Batches that somebody else fetches and settles.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jitney::Env;
-use jitney::dispatch::Dispatcher;
+use jitney::app::BatchServer;
 use jitney::prelude::*;
 use jitney::transport::{Delivery, Settle, Settlement};
 
@@ -14,10 +13,10 @@ use super::witness::{Gate, Log, Meter, attempts, shop, take, work};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-fn dispatcher(app: App) -> Dispatcher {
-    let mut all: BTreeMap<_, _> = app.dispatchers().unwrap();
-    assert_eq!(all.keys().collect::<Vec<_>>(), ["shop.take"]);
-    all.remove("shop.take").unwrap()
+async fn serve(app: App) -> BatchServer {
+    let server = app.serve_batches().await.unwrap();
+    assert_eq!(server.dispatchers().keys().collect::<Vec<_>>(), ["shop.take"]);
+    server
 }
 
 fn of(number: u64, event: &Placed) -> Delivery {
@@ -41,7 +40,8 @@ async fn what_became_of_each_delivery_is_answered_and_outputs_are_published_befo
             Ok(shipped(&order.order, order.number))
         }
     };
-    let mut dispatcher = dispatcher(shop(take(), handler)(transport.bus()));
+    let server = serve(shop(take(), handler)(transport.bus())).await;
+    let dispatcher = &server.dispatchers()["shop.take"];
     let batch = (0..4).map(|number| of(number, &placed("a", u32::try_from(number).unwrap()))).collect();
     let settlements = dispatcher.run_batch(batch, LIMIT).await;
     assert_eq!(settlements.len(), 4);
@@ -66,7 +66,8 @@ async fn what_is_not_done_within_the_limit_is_dropped_and_missing() {
         }
     };
     let app = shop(take(), handler)(transport.bus()).state(gate.clone()).state(meter.clone());
-    let mut dispatcher = dispatcher(app);
+    let server = serve(app).await;
+    let dispatcher = &server.dispatchers()["shop.take"];
     let batch = || vec![of(0, &placed("slow", 0)), of(1, &placed("quick", 0)), of(2, &placed("slow", 1))];
     let before = Env::system().instant();
     assert_eq!(acked(&dispatcher.run_batch(batch(), LIMIT).await), [1]);
@@ -86,7 +87,8 @@ async fn a_batch_that_is_dropped_leaves_nothing_to_the_next_one() {
     };
     let spec = take().idempotent();
     let app = shop(spec, handler)(transport.bus()).state(gate.clone()).state(log.clone());
-    let mut dispatcher = dispatcher(app);
+    let server = serve(app).await;
+    let dispatcher = &server.dispatchers()["shop.take"];
     let first = dispatcher.run_batch(vec![of(0, &placed("a", 0)), of(1, &placed("a", 1))], LIMIT);
     assert!(Env::system().timeout(Duration::from_secs(1), first).await.is_err());
     gate.let_through(10);
@@ -104,8 +106,59 @@ async fn events_of_one_key_keep_their_order_within_a_batch() {
         if log.len() == 1 { Err("not yet") } else { Ok(()) }
     };
     let app = shop(take().retry(attempts(3)), handler)(transport.bus()).state(log.clone());
-    let mut dispatcher = dispatcher(app);
+    let server = serve(app).await;
+    let dispatcher = &server.dispatchers()["shop.take"];
     let batch = (0..4).map(|number| of(number, &placed("a", u32::try_from(number).unwrap()))).collect();
     assert_eq!(acked(&dispatcher.run_batch(batch, LIMIT).await), [0, 1, 2, 3]);
     assert_eq!(log.all(), [0, 0, 1, 2, 3]);
+}
+
+#[jitney::test]
+async fn hooks_run_around_an_application_that_is_handed_batches() {
+    let (transport, log) = (Scripted::new(), Log::<&'static str>::new());
+    let said = |word: &'static str| {
+        let log = log.clone();
+        move |_: Bus| async move {
+            log.add(word);
+            Ok(())
+        }
+    };
+    let dead = log.clone();
+    let app =
+        shop(take(), |_: Placed| async { Err::<(), _>(HandlerError::permanent("no")) })(transport.bus())
+            .on_start(said("start"))
+            .on_stop(said("stop"))
+            .on_dead_letter(move |_| dead.add("dead"));
+    let server = serve(app).await;
+    assert_eq!(log.all(), ["start"]);
+    let dispatcher = &server.dispatchers()["shop.take"];
+    let settlements = dispatcher.run_batch(vec![of(0, &placed("a", 0))], LIMIT).await;
+    assert_eq!(log.all(), ["start"], "nobody has stored the dead letter yet");
+    let Settle::DeadLetter(letter) = &settlements[0].settle else { panic!("{settlements:?}") };
+    dispatcher.dead_letter_stored(letter);
+    assert_eq!(dispatcher.stats().dead_lettered, 1);
+    server.stop().await.unwrap();
+    assert_eq!(log.all(), ["start", "dead", "stop"]);
+}
+
+#[jitney::test]
+async fn an_on_start_hook_that_fails_keeps_batches_from_being_served() {
+    let (transport, log) = (Scripted::new(), Log::<&'static str>::new());
+    let stopped = log.clone();
+    let app = shop(take(), |_: Placed| async {})(transport.bus())
+        .on_start(|_| async { Err(jitney::Error::new(jitney::ErrorKind::Config, "no gateway")) })
+        .on_stop(move |_| async move {
+            stopped.add("stop");
+            Ok(())
+        });
+    assert_eq!(app.serve_batches().await.unwrap_err().to_string(), "no gateway");
+    assert_eq!(log.all(), ["stop"]);
+}
+
+#[jitney::test]
+async fn batches_cannot_be_served_exactly_once() {
+    let transport = Scripted::with(|can| can.transactional = true);
+    let app = shop(take().exactly_once(), |_: Placed| async {})(transport.bus());
+    let error = app.serve_batches().await.unwrap_err().to_string();
+    assert!(error.contains("`shop.take`") && error.contains("idempotent"), "{error}");
 }

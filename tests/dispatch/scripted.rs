@@ -15,6 +15,7 @@ use jitney::transport::{
     SourceEvent, Subscribed, Subscription, Token, Transport,
 };
 use jitney::{Bus, Capabilities, Env, Error, Keyed};
+use tokio::sync::Notify;
 
 use super::events::message;
 
@@ -23,6 +24,8 @@ use super::events::message;
 pub(crate) enum Told {
     Publish(String),
     Ack(u64),
+    /// With outputs of these ids.
+    AckWith(u64, Vec<String>),
     Retry(u64, Duration),
     DeadLetter(u64, Reason),
     KeepAlive(Vec<u64>),
@@ -32,6 +35,7 @@ pub(crate) enum Told {
 }
 
 type Refusal = Box<dyn FnMut(&Settlement) -> Option<Error> + Send>;
+type Hold = Box<dyn FnMut(&Settlement) -> bool + Send>;
 type Answer = Box<dyn FnMut(&Outbound) -> Published + Send>;
 
 /// The transport; clones are the same one. Everything that it is asked for is granted, unless a script says otherwise.
@@ -39,6 +43,8 @@ type Answer = Box<dyn FnMut(&Outbound) -> Published + Send>;
 pub(crate) struct Scripted {
     capabilities: Capabilities,
     state: Arc<Mutex<State>>,
+    /// Told when what is held ends.
+    ended: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -47,7 +53,9 @@ struct State {
     told: Vec<Told>,
     dead: Vec<DeadLetter>,
     sent: Vec<Message>,
+    subscriptions: Vec<Subscription>,
     refuse: Option<Refusal>,
+    hold: Option<Hold>,
     answer: Option<Answer>,
     refuse_group: Option<String>,
     broken: bool,
@@ -66,7 +74,7 @@ impl Scripted {
     pub(crate) fn with(can: impl FnOnce(&mut Capabilities)) -> Self {
         let mut capabilities = Capabilities::none("scripted");
         can(&mut capabilities);
-        Scripted { capabilities, state: Arc::default() }
+        Scripted { capabilities, state: Arc::default(), ended: Arc::default() }
     }
 
     pub(crate) fn bus(&self) -> Bus {
@@ -76,6 +84,11 @@ impl Scripted {
     /// Refuses to settle where `refuse` gives an error.
     pub(crate) fn refuse(&self, refuse: impl FnMut(&Settlement) -> Option<Error> + Send + 'static) {
         self.lock().refuse = Some(Box::new(refuse));
+    }
+
+    /// Has what `hold` says yes to wait for something earlier, until its epoch is released or the group is left.
+    pub(crate) fn hold(&self, hold: impl FnMut(&Settlement) -> bool + Send + 'static) {
+        self.lock().hold = Some(Box::new(hold));
     }
 
     /// Answers what is published by `answer`.
@@ -127,7 +140,10 @@ impl Scripted {
     /// The numbers of the deliveries that were settled.
     pub(crate) fn settled(&self) -> Vec<u64> {
         let number = |told: &Told| match told {
-            Told::Ack(number) | Told::Retry(number, _) | Told::DeadLetter(number, _) => Some(*number),
+            Told::Ack(number)
+            | Told::AckWith(number, _)
+            | Told::Retry(number, _)
+            | Told::DeadLetter(number, _) => Some(*number),
             _ => None,
         };
         self.lock().told.iter().filter_map(number).collect()
@@ -140,6 +156,11 @@ impl Scripted {
     /// What was published and acked.
     pub(crate) fn sent(&self) -> Vec<Message> {
         self.lock().sent.clone()
+    }
+
+    /// The wishes of groups, in the order in which they came.
+    pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
+        self.lock().subscriptions.clone()
     }
 
     /// How often the source was looked at.
@@ -157,12 +178,12 @@ impl Scripted {
 
     fn store(&self, outbound: Outbound) -> Published {
         let mut state = self.lock();
-        let id = outbound.attributes.as_ref().map(|about| about.event_id.to_string());
+        let id = id(&outbound);
         let published = match &mut state.answer {
             Some(answer) => answer(&outbound),
             None => Published::Acked,
         };
-        state.told.push(Told::Publish(id.unwrap_or_default()));
+        state.told.push(Told::Publish(id));
         if matches!(published, Published::Acked) {
             state.sent.push(outbound.message);
         }
@@ -170,17 +191,14 @@ impl Scripted {
     }
 }
 
+fn id(outbound: &Outbound) -> String {
+    outbound.attributes.as_ref().map(|about| about.event_id.to_string()).unwrap_or_default()
+}
+
 /// A delivery of `message`, under its number.
 pub(crate) fn delivery(epoch: u64, number: u64, message: Message) -> Delivery {
-    let epoch = Epoch(epoch);
-    Delivery {
-        message: Arc::new(message),
-        partition: 0,
-        position: Some(Position(number)),
-        attempt: 1,
-        epoch,
-        token: Token { epoch, number },
-    }
+    let token = Token { epoch: Epoch(epoch), number };
+    Delivery::new(Arc::new(message), token).at(0, Position(number))
 }
 
 #[async_trait]
@@ -201,6 +219,7 @@ impl Transport for Scripted {
         if self.lock().refuse_group.as_ref() == Some(&subscription.group) {
             return Err(Error::config("joining a group: the broker does not want it"));
         }
+        self.lock().subscriptions.push(subscription.clone());
         let settler = ScriptedSettler { transport: self.clone(), group: subscription.group };
         Ok(Subscribed { source: Box::new(ScriptedSource(self.clone())), settler: Arc::new(settler) })
     }
@@ -260,6 +279,15 @@ struct ScriptedSettler {
 #[async_trait]
 impl Settler for ScriptedSettler {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {
+        let ended = self.transport.ended.notified();
+        let is_held = {
+            let mut state = self.transport.lock();
+            state.hold.as_mut().is_some_and(|hold| settlements.iter().any(hold))
+        };
+        if is_held {
+            ended.await;
+            return Ok(());
+        }
         let mut state = self.transport.lock();
         let mut failed = Vec::new();
         for settlement in settlements {
@@ -271,7 +299,8 @@ impl Settler for ScriptedSettler {
             state.unsettled -= 1;
             let number = settlement.token.number;
             let told = match settlement.settle {
-                Settle::Ack => Told::Ack(number),
+                Settle::Ack if settlement.outputs.is_empty() => Told::Ack(number),
+                Settle::Ack => Told::AckWith(number, settlement.outputs.iter().map(id).collect()),
                 Settle::Retry { after } => Told::Retry(number, after),
                 Settle::DeadLetter(letter) => {
                     let reason = letter.failure.reason;
@@ -292,10 +321,12 @@ impl Settler for ScriptedSettler {
 
     async fn release(&self, epoch: Epoch) {
         self.transport.lock().told.push(Told::Release(epoch.0));
+        self.transport.ended.notify_waiters();
     }
 
     async fn leave(&self, _limit: Duration) -> Result<(), Error> {
         self.transport.lock().told.push(Told::Leave(self.group.clone()));
+        self.transport.ended.notify_waiters();
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use jitney::dispatch::Limits;
 use jitney::handler::{BatchPolicy, HandlerSpec};
 use jitney::middleware::RetryPolicy;
 use jitney::prelude::*;
-use jitney::transport::{Position, Start};
+use jitney::transport::{PartitionPosition, Position, Start};
 use jitney::{Capabilities, ErrorKind};
 
 use super::events::{Placed, Shipped};
@@ -121,8 +121,35 @@ async fn an_idempotent_handler_needs_a_memory_that_lasts_as_long_as_its_bus() {
 }
 
 #[jitney::test]
+async fn exactly_once_is_refused_on_a_bus_without_transactions() {
+    let error = refusal_of(|_| {}, take().exactly_once()).await;
+    says(&error, &["`take`", "`exactly_once`", "scripted", "no transactions", "drop `exactly_once`"]);
+}
+
+#[jitney::test]
+async fn exactly_once_is_refused_beside_marks_of_idempotent_handlers() {
+    let transactional = |can: &mut Capabilities| can.transactional = true;
+    let error = refusal_of(transactional, take().exactly_once().idempotent()).await;
+    says(&error, &["`take`", "`exactly_once` and `idempotent`", "choose one of the two"]);
+    let handlers = HandlerSet::new()
+        .handler(HandlerSpec::new("once").group("g").exactly_once(), |_: Placed| async {})
+        .handler(HandlerSpec::new("marks").group("g").idempotent(), |_: Shipped| async {});
+    let error = refusal(transactional, |app| app.handlers(handlers)).await;
+    says(&error, &["`shop.g`", "exactly once", "`marks`", "give them another group"]);
+    assert!(!error.contains("`once`"), "{error}");
+}
+
+#[jitney::test]
+async fn exactly_once_is_refused_for_broadcasts() {
+    let can = |can: &mut Capabilities| (can.transactional, can.broadcast) = (true, true);
+    let error = refusal_of(can, take().exactly_once().broadcast()).await;
+    says(&error, &["`take`", "`exactly_once` and `broadcast`", "choose one of the two"]);
+}
+
+#[jitney::test]
 async fn a_place_to_start_at_is_refused_where_the_backend_cannot_go_back() {
-    for start in [Start::Position(Position(7)), Start::Time(jiff::Timestamp::UNIX_EPOCH)] {
+    let there = PartitionPosition { topic: "Order-events".to_owned(), partition: 0, position: Position(7) };
+    for start in [Start::Positions(vec![there]), Start::Time(jiff::Timestamp::UNIX_EPOCH)] {
         let handlers = HandlerSet::new().handler(take(), |_: Placed| async {});
         let error = refusal(|_| {}, |app| app.start_at(start).handlers(handlers)).await;
         says(&error, &["`take`", "scripted", "cannot go back", "drop `start_at`"]);
@@ -194,5 +221,5 @@ async fn describing_and_dispatching_find_the_same_mistakes() {
     };
     let told = app().spawn().await.unwrap_err().to_string();
     assert_eq!(app().describe().unwrap_err().to_string(), told);
-    assert_eq!(app().dispatchers().unwrap_err().to_string(), told);
+    assert_eq!(app().serve_batches().await.unwrap_err().to_string(), told);
 }

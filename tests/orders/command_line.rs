@@ -7,7 +7,8 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 
 use crate::bench::line;
-use crate::orders::cli::{Arguments, FAILED, FINE, REJECTED, perform};
+use crate::orders::arguments::Arguments;
+use crate::orders::cli::{FAILED, FINE, MISUSED, REJECTED, perform};
 
 /// A directory of its own for a test, and what a run there printed.
 struct Place(PathBuf);
@@ -32,12 +33,18 @@ impl Place {
     async fn run(&self, input: &[u8], arguments: &[&str]) -> Printed {
         std::fs::write(self.path("input"), input).unwrap();
         let (input, rejects) = (self.path("input"), self.path("rejects"));
+        // Without a bus, it would depend on the environment and on what is compiled in.
+        let bus = if arguments.contains(&"--bus") { &[][..] } else { &["--bus", "memory://"] };
         let fixed = ["orders", "--input", &input, "--rejects", &rejects];
-        let arguments = Arguments::try_parse_from(fixed.iter().chain(arguments)).unwrap();
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = perform(&arguments, &ProgressBar::hidden(), &mut out, &mut err).await;
-        Printed { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+        run(&[&fixed, bus, arguments].concat()).await
     }
+}
+
+async fn run(arguments: &[&str]) -> Printed {
+    let arguments = Arguments::try_parse_from(arguments).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = perform(&arguments, &ProgressBar::hidden(), &mut out, &mut err).await;
+    Printed { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
 impl Drop for Place {
@@ -172,7 +179,38 @@ async fn failures_end_with_1_and_say_what_to_do() {
 
 #[test]
 fn wrong_arguments_are_refused() {
-    for wrong in [["--repeat", "0"], ["--repeat", "two"], ["--rounds", "2"]] {
-        assert!(Arguments::try_parse_from(std::iter::once("orders").chain(wrong)).is_err(), "{wrong:?}");
+    for wrong in [
+        "--repeat 0",
+        "--repeat two",
+        "--rounds 2",
+        "--role stock",
+        "--state there",
+        "--role chef --state there",
+        "--role intake --state there --history orders",
+    ] {
+        assert!(
+            Arguments::try_parse_from(["orders"].into_iter().chain(wrong.split(' '))).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[jitney::test]
+async fn arguments_that_do_not_go_together_end_with_2_and_say_what_does() {
+    let place = Place::new("misused");
+    for (wrong, said) in [
+        ("--role report --role stock", "give it to a process of its own"),
+        ("--role stock --input orders", "add `--role intake`"),
+        ("--role stock --repeat 2", "add `--role intake`"),
+        ("--role stock --json", "`--role report`"),
+        ("--role intake --follow A", "`--role report`"),
+        ("--role stock --bus memory://", "nobody else can join memory://"),
+    ] {
+        let state = place.path("state");
+        let printed =
+            run(&["orders", "--state", &state].into_iter().chain(wrong.split(' ')).collect::<Vec<_>>()).await;
+        assert_eq!((printed.code, &*printed.out), (MISUSED, ""), "{wrong}");
+        assert!(printed.err.contains(said), "{wrong}: {}", printed.err);
+        assert!(!std::fs::exists(state).unwrap(), "{wrong} has made the state");
     }
 }

@@ -15,7 +15,7 @@ struct Bench {
     args: &'static str,
 }
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 9] = [
     Bench {
         name: "process",
         about: "from a publish to its handler in one process; with `-- --flat`, memory over five million events",
@@ -27,9 +27,34 @@ const BENCHES: [Bench; 4] = [
         args: "bench --bench dispatch",
     },
     Bench {
+        name: "kafka",
+        about: "publishing to a real Kafka and consuming from it, beside the raw client; with `-- --lanes`, slow handlers",
+        args: "bench --features kafka --bench kafka",
+    },
+    Bench {
+        name: "rabbitmq",
+        about: "the same on a real RabbitMQ",
+        args: "bench --features rabbitmq --bench rabbitmq",
+    },
+    Bench {
+        name: "eventbridge",
+        about: "the same on a server that stands in for EventBridge and SQS",
+        args: "bench --features eventbridge --bench eventbridge",
+    },
+    Bench {
+        name: "store-race",
+        about: "writers that make it hard for a reader of the event store on PostgreSQL; `-- --seconds 120` for longer",
+        args: "bench --features postgres --bench postgres_race",
+    },
+    Bench {
         name: "peers",
         about: "the same work on other libraries; heavy dependencies, a workspace of its own",
         args: "run --release --manifest-path benches/peers/Cargo.toml",
+    },
+    Bench {
+        name: "peers-kafka",
+        about: "the bench `kafka` with another library in it; heavy dependencies, a workspace of its own",
+        args: "run --release --manifest-path benches/peers/Cargo.toml --features kafka --bin kafka",
     },
     Bench {
         name: COLD_BUILD,
@@ -70,8 +95,8 @@ fn command(root: &Path, name: &str, args: &[String]) -> Result<CommandLine, Erro
 fn write_list(root: &Path, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "benches (run one with `cargo xtask bench NAME [-- ARGS]`):")?;
     for bench in &BENCHES {
-        writeln!(out, "  {:10}{}", bench.name, bench.about)?;
-        writeln!(out, "  {:10}{}", "", CommandLine::cargo(bench.args, root))?;
+        writeln!(out, "  {:12}{}", bench.name, bench.about)?;
+        writeln!(out, "  {:12}{}", "", CommandLine::cargo(bench.args, root))?;
     }
     Ok(())
 }
@@ -90,12 +115,20 @@ mod tests {
             peers.to_string(),
             "cargo run --release --manifest-path benches/peers/Cargo.toml -- --events 10"
         );
+        let peers = command(root, "peers-kafka", &["--rounds".into(), "1".into()]).unwrap();
+        assert_eq!(
+            peers.to_string(),
+            "cargo run --release --manifest-path benches/peers/Cargo.toml --features kafka --bin kafka -- --rounds 1"
+        );
     }
 
     #[test]
     fn an_unknown_bench_names_the_known_ones() {
         let error = command(Path::new("."), "x", &[]).unwrap_err().to_string();
-        assert_eq!(error, "no bench is named `x`; choose one of: process, dispatch, peers, build");
+        assert_eq!(
+            error,
+            "no bench is named `x`; choose one of: process, dispatch, kafka, rabbitmq, eventbridge, store-race, peers, peers-kafka, build"
+        );
     }
 
     #[test]

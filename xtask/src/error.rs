@@ -46,6 +46,8 @@ pub(crate) enum Error {
         /// The command that installs it.
         install: &'static str,
     },
+    /// A server could not be started, ended or asked.
+    Server(jitney_test_servers::Error),
 }
 
 impl Display for Error {
@@ -70,10 +72,17 @@ impl Display for Error {
             Self::Unknown { kind, name, known } => {
                 write!(out, "no {kind} is named `{name}`; choose one of: {}", known.join(", "))
             }
+            Self::Server(error) => write!(out, "{error}"),
             Self::Missing { tool, install } => {
                 write!(out, "{tool} is not installed; install it with `{install}`")
             }
         }
+    }
+}
+
+impl From<jitney_test_servers::Error> for Error {
+    fn from(error: jitney_test_servers::Error) -> Self {
+        Self::Server(error)
     }
 }
 
@@ -84,6 +93,7 @@ impl std::error::Error for Error {
             | Self::Follow { source, .. }
             | Self::Print(source)
             | Self::Read { source, .. } => Some(source),
+            Self::Server(error) => error.source(),
             Self::Unknown { .. } | Self::Missing { .. } => None,
         }
     }

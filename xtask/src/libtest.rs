@@ -1,4 +1,6 @@
-//! The lines that Rust's test programs print.
+//! The lines that Rust's test programs print, and Cargo around them.
+
+use std::path::Path;
 
 /// How one test ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +50,13 @@ pub(crate) fn is_start(line: &str) -> bool {
         && words.next().is_none()
 }
 
+/// The test program that a `Running ... (target/debug/deps/NAME-HASH)` line of Cargo announces.
+pub(crate) fn program(line: &str) -> Option<&str> {
+    let (_, path) = line.strip_prefix("Running ")?.strip_suffix(')')?.rsplit_once('(')?;
+    let (name, hash) = Path::new(path).file_stem()?.to_str()?.rsplit_once('-')?;
+    hash.chars().all(|c| c.is_ascii_hexdigit()).then_some(name)
+}
+
 /// The passed, failed and ignored counts of a `test result: ...` line.
 pub(crate) fn counts(line: &str) -> Option<[u64; 3]> {
     let counts =
@@ -93,6 +102,16 @@ mod tests {
     fn only_the_whole_opening_line_is_a_start() {
         assert!(is_start("running 0 tests") && is_start("running 1 test"));
         assert!(!is_start("running 2 tests at once") && !is_start("running all tests"));
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_file() {
+        let unit = "Running unittests src/lib.rs (target/debug/deps/jitney_core-0f3a9c)";
+        assert_eq!(program(unit), Some("jitney_core"));
+        assert_eq!(program("Running tests/kafka.rs (/t/deps/kafka_faults-12ab)"), Some("kafka_faults"));
+        assert_eq!(program("Running tests/kafka.rs"), None);
+        assert_eq!(program("Running a test (of something-else)"), None);
+        assert_eq!(program("Doc-tests jitney"), None);
     }
 
     #[test]

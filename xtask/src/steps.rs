@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use jitney_test_servers::Server;
+
+use crate::brokers::{self, BROKERS, Broker};
 use crate::command::CommandLine;
 use crate::fuzz;
 
 /// What was asked of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scope {
-    /// Leave out the slower steps that are not tests.
-    pub(crate) quick: bool,
+    /// Only format, lints and tests, and of these only what needs no real server.
+    pub(crate) memory: bool,
     /// Also check the workspace that compares with other crates.
     pub(crate) peers: bool,
 }
@@ -49,8 +52,10 @@ pub(crate) struct Step {
 pub(crate) enum Gate {
     /// It runs.
     Open,
-    /// It runs, and its output is read for the results of tests.
-    OpenForTests,
+    /// Servers are started, and ended when the run is over.
+    Servers(Vec<Server>),
+    /// It runs, and its output is read for the results of tests; those of the brokers given must be among them.
+    OpenForTests(&'static [Broker]),
     /// It runs if another command succeeds first; else it is skipped for the reason given.
     After(CommandLine, String),
     /// It cannot run here, for the reason given.
@@ -62,17 +67,32 @@ pub(crate) enum Gate {
 /// The steps of a run, in order.
 pub(crate) fn plan(root: &Path, scope: Scope, tools: Tools) -> Vec<Step> {
     let cargo = |args| CommandLine::cargo(args, root);
+    let packages = || if scope.memory { brokers::left_out() } else { vec!["--all-features".to_owned()] };
+    let servers = brokers::servers(BROKERS);
     let mut steps = vec![
         Step { name: "fmt", line: cargo("fmt --all -- --check"), gate: Gate::Open },
         Step {
             name: "clippy",
-            line: cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
+            line: cargo("clippy --workspace --all-targets")
+                .with_args(packages())
+                .with_args(["--", "-D", "warnings"]),
             gate: Gate::Open,
         },
         Step {
+            name: "servers",
+            line: cargo("xtask up").with_args(servers.iter().map(|server| server.name())),
+            gate: if servers.is_empty() {
+                Gate::LeftOut("no test needs one".into())
+            } else {
+                Gate::Servers(servers)
+            },
+        },
+        Step {
             name: "test",
-            line: cargo("test --workspace --all-features --no-fail-fast -- --show-output"),
-            gate: Gate::OpenForTests,
+            line: cargo("test --workspace --no-fail-fast")
+                .with_args(packages())
+                .with_args(["--", "--show-output"]),
+            gate: Gate::OpenForTests(if scope.memory { &[] } else { BROKERS }),
         },
         Step {
             name: "docs",
@@ -110,7 +130,7 @@ pub(crate) fn plan(root: &Path, scope: Scope, tools: Tools) -> Vec<Step> {
         },
         Step {
             name: "peers",
-            line: cargo("check --manifest-path benches/peers/Cargo.toml"),
+            line: cargo("check --all-features --manifest-path benches/peers/Cargo.toml"),
             gate: if scope.peers {
                 Gate::Open
             } else {
@@ -118,13 +138,21 @@ pub(crate) fn plan(root: &Path, scope: Scope, tools: Tools) -> Vec<Step> {
             },
         },
     ];
-    if scope.quick {
+    if scope.memory {
         for step in steps.iter_mut().filter(|step| !matches!(step.name, "fmt" | "clippy" | "test" | "peers"))
         {
-            step.gate = Gate::LeftOut("`--quick` was given".into());
+            step.gate = Gate::LeftOut(left_out(step.name));
         }
     }
     steps
+}
+
+fn left_out(step: &str) -> String {
+    if step == "servers" {
+        "`--memory` was given; tests against real brokers are left out with them".into()
+    } else {
+        "`--memory` was given".into()
+    }
 }
 
 fn no_cargo_deny() -> Gate {
@@ -143,28 +171,31 @@ mod tests {
     }
 
     fn runs(gate: &Gate) -> bool {
-        matches!(gate, Gate::Open | Gate::OpenForTests | Gate::After(..))
+        matches!(gate, Gate::Open | Gate::OpenForTests(_) | Gate::Servers(_) | Gate::After(..))
     }
 
     #[test]
     fn by_default_all_but_the_peers_run_in_order() {
         let steps = plan(Path::new("."), Scope::default(), ALL);
-        assert_eq!(
-            names(&steps, runs),
-            ["fmt", "clippy", "test", "docs", "deny", "advisories", "smoke", "fuzz"]
-        );
-        assert_eq!(names(&steps, |gate| matches!(gate, Gate::LeftOut(_))), ["peers"]);
+        let all = ["fmt", "clippy", "servers", "test", "docs", "deny", "advisories", "smoke", "fuzz"];
+        let needed = |name: &&str| *name != "servers" || !brokers::servers(BROKERS).is_empty();
+        assert_eq!(names(&steps, runs), all.into_iter().filter(needed).collect::<Vec<_>>());
+        assert!(names(&steps, |gate| matches!(gate, Gate::LeftOut(_))).ends_with(&["peers"]));
     }
 
     #[test]
-    fn quick_keeps_format_lints_and_tests() {
-        let steps = plan(Path::new("."), Scope { quick: true, peers: false }, ALL);
+    fn memory_keeps_format_lints_and_the_tests_that_need_no_broker() {
+        let steps = plan(Path::new("."), Scope { memory: true, peers: false }, ALL);
         assert_eq!(names(&steps, runs), ["fmt", "clippy", "test"]);
+        for step in steps.iter().filter(|step| matches!(step.name, "clippy" | "test")) {
+            assert!(!step.line.to_string().contains("--all-features"), "{}", step.line);
+        }
+        assert_eq!(names(&steps, |gate| matches!(gate, Gate::OpenForTests([]))), ["test"]);
     }
 
     #[test]
     fn the_peers_run_when_asked_for() {
-        let steps = plan(Path::new("."), Scope { quick: true, peers: true }, ALL);
+        let steps = plan(Path::new("."), Scope { memory: true, peers: true }, ALL);
         assert_eq!(names(&steps, runs), ["fmt", "clippy", "test", "peers"]);
     }
 
@@ -183,6 +214,6 @@ mod tests {
     #[test]
     fn only_one_step_is_read_for_tests() {
         let steps = plan(Path::new("."), Scope::default(), ALL);
-        assert_eq!(names(&steps, |gate| matches!(gate, Gate::OpenForTests)), ["test"]);
+        assert_eq!(names(&steps, |gate| matches!(gate, Gate::OpenForTests(_))), ["test"]);
     }
 }

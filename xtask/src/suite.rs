@@ -5,20 +5,23 @@ use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Instant;
 
+use crate::brokers::{self, Broker};
 use crate::command::CommandLine;
 use crate::error::Error;
 use crate::report::{Outcome, Report, Row};
 use crate::runner;
+use crate::servers::Servers;
 use crate::steps::{self, Gate, Scope, Step, Tools};
 use crate::tally::Tally;
 
 /// Runs every step of `scope`, then prints the report.
 pub(crate) fn run(root: &Path, scope: Scope) -> Result<ExitCode, Error> {
     let mut report = Report::default();
+    let mut servers = Servers::default();
     for step in steps::plan(root, scope, Tools::find(root)) {
         headline(&format!("{}: {}", step.name, step.line))?;
         let start = now();
-        let outcome = take(&step, &mut report.tally);
+        let outcome = take(&step, &mut report.tally, &mut servers);
         let took = now().duration_since(start);
         let row = Row { name: step.name, outcome, took, line: step.line };
         say(&format!("{row}"))?;
@@ -29,10 +32,14 @@ pub(crate) fn run(root: &Path, scope: Scope) -> Result<ExitCode, Error> {
     Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn take(step: &Step, tally: &mut Tally) -> Outcome {
+fn take(step: &Step, tally: &mut Tally, servers: &mut Servers) -> Outcome {
     match &step.gate {
         Gate::Open => outcome(runner::run(&step.line)),
-        Gate::OpenForTests => tested(&step.line, tally),
+        Gate::Servers(wanted) => match servers.start(wanted) {
+            Ok(()) => Outcome::Ok,
+            Err(error) => Outcome::Failed(error.to_string()),
+        },
+        Gate::OpenForTests(brokers) => tested(&step.line, tally, brokers),
         Gate::After(first, reason) => match runner::run(first) {
             Ok(status) if status.success() => outcome(runner::run(&step.line)),
             Ok(_) => Outcome::Skipped(reason.clone()),
@@ -43,13 +50,14 @@ fn take(step: &Step, tally: &mut Tally) -> Outcome {
     }
 }
 
-fn tested(line: &CommandLine, tally: &mut Tally) -> Outcome {
+fn tested(line: &CommandLine, tally: &mut Tally, brokers: &[Broker]) -> Outcome {
     let outcome = outcome(runner::stream(line, |from, text| tally.line(from, text)));
     match (outcome, tally.failed(), tally.ran()) {
         (Outcome::Failed(_), failed, _) | (Outcome::Ok, failed, _) if failed > 0 => {
             Outcome::TestsFailed(failed)
         }
         (Outcome::Ok, _, 0) => Outcome::Failed("no test ran".into()),
+        (Outcome::Ok, _, _) => brokers::unproven(brokers, tally).map_or(Outcome::Ok, Outcome::Failed),
         (outcome, _, _) => outcome,
     }
 }
@@ -79,8 +87,9 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    fn step(program: &'static str, gate: Gate) -> Step {
-        Step { name: "step", line: line(program), gate }
+    fn taken(program: &'static str, gate: Gate) -> Outcome {
+        let step = Step { name: "step", line: line(program), gate };
+        take(&step, &mut Tally::default(), &mut Servers::default())
     }
 
     fn line(program: &'static str) -> CommandLine {
@@ -89,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_step_whose_program_is_absent_fails_and_says_so() {
-        let failed = take(&step("no-such-program-here", Gate::Open), &mut Tally::default());
+        let failed = taken("no-such-program-here", Gate::Open);
         let Outcome::Failed(how) = failed else { panic!("not failed: {failed:?}") };
         assert!(how.starts_with("could not start `no-such-program-here`: "), "{how}");
     }
@@ -97,31 +106,29 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_step_is_ok_or_failed_by_its_exit_code() {
-        let tally = &mut Tally::default();
-        assert_eq!(take(&step("true", Gate::Open), tally), Outcome::Ok);
-        assert_eq!(take(&step("false", Gate::Open), tally), Outcome::Failed("exit code 1".into()));
+        assert_eq!(taken("true", Gate::Open), Outcome::Ok);
+        assert_eq!(taken("false", Gate::Open), Outcome::Failed("exit code 1".into()));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_step_behind_a_command_that_fails_is_skipped() {
         let gate = |program| Gate::After(line(program), "reason".into());
-        let tally = &mut Tally::default();
-        assert_eq!(take(&step("true", gate("true")), tally), Outcome::Ok);
-        assert_eq!(take(&step("true", gate("false")), tally), Outcome::Skipped("reason".into()));
+        assert_eq!(taken("true", gate("true")), Outcome::Ok);
+        assert_eq!(taken("true", gate("false")), Outcome::Skipped("reason".into()));
     }
 
     #[cfg(unix)]
     #[test]
     fn tests_of_which_none_ran_fail() {
-        let failed = take(&step("true", Gate::OpenForTests), &mut Tally::default());
+        let failed = taken("true", Gate::OpenForTests(&[]));
         assert_eq!(failed, Outcome::Failed("no test ran".into()));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_test_run_that_breaks_off_fails_by_its_exit_code() {
-        let failed = take(&step("false", Gate::OpenForTests), &mut Tally::default());
+        let failed = taken("false", Gate::OpenForTests(&[]));
         assert_eq!(failed, Outcome::Failed("exit code 1".into()));
     }
 }

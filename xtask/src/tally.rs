@@ -25,7 +25,10 @@ pub(crate) struct Tally {
     failed: u64,
     ignored: u64,
     doc_tests: u64,
-    runs: usize,
+    /// How many tests each program reported as passed, in the order of the output.
+    runs: Vec<u64>,
+    /// The programs that Cargo announced, in their order: those with documentation's examples come last and unnamed.
+    programs: Vec<String>,
     skips: Vec<Skip>,
     failures: Vec<String>,
     /// Tests that said so themselves, with the number of the run that they are in where it is known.
@@ -52,6 +55,7 @@ impl Tally {
         match from {
             Stream::Out => self.output_line(plain.trim()),
             Stream::Err => {
+                self.programs.extend(libtest::program(plain.trim()).map(str::to_owned));
                 self.note_skip(plain.trim());
                 Echo::Show
             }
@@ -85,7 +89,17 @@ impl Tally {
 
     /// Test programs that reported a result.
     pub(crate) fn runs(&self) -> usize {
-        self.runs
+        self.runs.len()
+    }
+
+    /// How many tests passed and how many skipped themselves in the test program `name`, or `None` if it did not
+    /// report a result.
+    pub(crate) fn program(&self, name: &str) -> Option<(u64, u64)> {
+        // Two pipes keep no order between each other, but each its own.
+        let run = self.programs.iter().position(|program| program == name)?;
+        let reported = *self.runs.get(run)?;
+        let skipped = self.skipped_themselves.iter().filter(|(known, _)| *known == Some(run)).count() as u64;
+        Some((reported.saturating_sub(skipped), skipped))
     }
 
     /// What was skipped and why, in the order of the output.
@@ -103,7 +117,7 @@ impl Tally {
             self.reported_passed += passed;
             self.failed += failed;
             self.ignored += ignored;
-            self.runs += 1;
+            self.runs.push(passed);
             self.enter(Section::Results);
             return Echo::Show;
         }
@@ -153,7 +167,7 @@ impl Tally {
     fn note_skip(&mut self, line: &str) -> bool {
         let Some((name, reason)) = libtest::skipped(line) else { return false };
         let key = match &self.test {
-            Some(test) => (Some(self.runs), test.clone()),
+            Some(test) => (Some(self.runs.len()), test.clone()),
             None => (None, name.to_owned()),
         };
         self.skipped_themselves.insert(key);
@@ -244,6 +258,29 @@ mod tests {
         let (tally, _) = read(&program.repeat(2));
         assert_eq!((tally.passed(), tally.skipped(), tally.runs()), (0, 2, 2));
         assert_eq!(tally.skips(), [skip("b", "no broker")]);
+    }
+
+    #[test]
+    fn a_program_has_the_result_that_came_in_its_place() {
+        let mut tally = Tally::default();
+        // All of one pipe before the other, as it may happen.
+        for line in ["   Compiling jitney", "     Running tests/a.rs (target/debug/deps/a-01)"] {
+            tally.line(Stream::Err, line);
+        }
+        tally.line(Stream::Err, "     Running tests/kafka.rs (target/debug/deps/kafka-02)");
+        tally.line(Stream::Err, "     Running tests/late.rs (target/debug/deps/late-03)");
+        let lines = format!(
+            "running 3 tests\ntest result: ok. 3 passed; 0 failed; 0 ignored{RESULT}\nrunning 2 tests\n\
+             successes:\n---- b stdout ----\nskipped: b: given\n\nsuccesses:\n    b\n\n\
+             test result: ok. 2 passed; 0 failed; 0 ignored{RESULT}"
+        );
+        for line in lines.lines() {
+            tally.line(Stream::Out, line);
+        }
+        assert_eq!(tally.program("a"), Some((3, 0)));
+        assert_eq!(tally.program("kafka"), Some((1, 1)));
+        assert_eq!(tally.program("late"), None);
+        assert_eq!(tally.program("never"), None);
     }
 
     #[test]

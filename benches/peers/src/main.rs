@@ -11,7 +11,7 @@
 //! exactly once is an error, not a number.
 //!
 //! What is measured, and how, is shared with `benches/process.rs`; how to add a contestant is told in
-//! `benches/process/contestant.rs`.
+//! `benches/process/contestant.rs`. The binary `kafka` compares them on a real Kafka.
 
 #[path = "../../process/body.rs"]
 mod body;
@@ -37,6 +37,7 @@ mod quartiles;
 mod report;
 mod ruststream_envelope;
 mod ruststream_memory;
+mod ruststream_message;
 #[path = "../../process/single.rs"]
 mod single;
 #[path = "../../process/table.rs"]

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use ruststream::memory::MemoryPublisher;
 use ruststream::memory::prelude::*;
-use ruststream::{CallerName, MessageHeaders, NoHeaders, OutgoingDestination, Str};
 
 use crate::contestant::{Contestant, Failure, Workload};
-use crate::envelope::{Envelope, Envelopes, Owned};
+use crate::envelope::{Envelopes, Owned};
 use crate::ruststream_memory::{self, CHANNEL};
+use crate::ruststream_message::headers;
 use crate::tally::{Pace, Tally};
 
 pub const CONTESTANT: Contestant = Contestant {
@@ -23,14 +23,6 @@ pub const CONTESTANT: Contestant = Contestant {
            two headers: written in one pass, read in one pass as an owned value",
     run: |work| Box::pin(ruststream_memory::run(work, |scope| drop(scope.include(enveloped)), publish)),
 };
-
-impl OutgoingDestination for Envelope<'_> {
-    type Form = CallerName;
-}
-
-impl MessageHeaders for Envelope<'_> {
-    type Contract = NoHeaders;
-}
 
 #[subscriber("orders")]
 async fn enveloped(envelope: &Owned, ctx: &mut Context<'_, (), Arc<Tally>>) -> HandlerOutcome {
@@ -43,10 +35,7 @@ async fn publish(work: Arc<Workload>, publisher: MemoryPublisher, mut pace: Pace
     for (number, order) in work.orders() {
         pace.before(number).await;
         let envelope = envelopes.wrap(order);
-        let mut headers = HeaderMap::with_capacity(2);
-        headers.insert(Str::from_static("event-type"), envelope.event_type);
-        headers.insert(Str::from_static("correlation-id"), envelope.metadata.correlation_id.to_string());
-        publisher.message(&envelope).with_headers(headers).to(CHANNEL).publish().await?;
+        publisher.message(&envelope).with_headers(headers(&envelope, 0)).to(CHANNEL).publish().await?;
     }
     Ok(())
 }

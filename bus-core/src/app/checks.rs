@@ -92,6 +92,11 @@ pub(super) fn check_handler(
         spec.broadcast && !can.broadcast,
         format!("asks for `broadcast`, which {backend} does not have: use a bus that has it"),
     );
+    check(
+        spec.broadcast && retry.delayed,
+        "is `broadcast` and asks for delayed retries, which would come to other members: drop one of the two"
+            .to_owned(),
+    );
     check(retry.attempts == 0, "is given 0 attempts: the first one counts, so give it at least 1".to_owned());
     check(spec.concurrency == Some(0), "is given a concurrency of 0: give it at least 1".to_owned());
     check(
@@ -101,6 +106,25 @@ pub(super) fn check_handler(
     check(
         spec.batch.is_some() && !entry.is_batch,
         "is given a batch size, and takes single events: take `Batch<T>`, or drop `batch`".to_owned(),
+    );
+    check(
+        spec.exactly_once && !can.transactional,
+        format!(
+            "is `exactly_once`, and {backend} has no transactions: use a bus that has them, or make the handler \
+             `idempotent` and drop `exactly_once`",
+        ),
+    );
+    check(
+        spec.exactly_once && !matches!(spec.idempotency, Idempotency::None),
+        "is `exactly_once` and `idempotent`: the mark of an idempotent handler is no part of the broker's transaction, \
+         so choose one of the two"
+            .to_owned(),
+    );
+    check(
+        spec.exactly_once && spec.broadcast,
+        "is `exactly_once` and `broadcast`: members of a broadcast group settle nothing that could be part of a \
+         transaction, so choose one of the two"
+            .to_owned(),
     );
     for requirement in &entry.requirements {
         check(
@@ -119,7 +143,7 @@ pub(super) fn check_handler(
              choose a store with `.processed_events(…)`; `MemoryProcessedEvents` is one that forgets on restart",
         ),
     );
-    if let Start::Position(_) | Start::Time(_) = settings.start {
+    if let Start::Positions(_) | Start::Time(_) = settings.start {
         check(
             !can.replayable,
             format!("is to start at a given place, and {backend} cannot go back: drop `start_at`"),
@@ -154,6 +178,16 @@ pub(super) fn check_group(
         mistakes.add(format!(
             "group `{group}`: it is a broadcast group, and its handlers {handlers} are not: give them another group",
         ));
+    }
+    if entries.iter().any(|entry| entry.spec.exactly_once) {
+        let marks = |entry: &HandlerEntry| !matches!(entry.spec.idempotency, Idempotency::None);
+        let handlers = names(&|entry| marks(entry) && !entry.spec.exactly_once);
+        if !handlers.is_empty() {
+            mistakes.add(format!(
+                "group `{group}`: it is exactly once, since one of its handlers is, and the marks of its idempotent \
+                 handlers {handlers} are no part of the broker's transaction: give them another group",
+            ));
+        }
     }
     let raw = |entry: &HandlerEntry| matches!(entry.accepts, Accepts::Everything);
     if entries.len() > 1 && entries.iter().any(|entry| raw(entry)) {

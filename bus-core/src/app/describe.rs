@@ -48,6 +48,8 @@ pub struct GroupDescription {
     pub bus: Option<String>,
     /// Whether every process gets every event.
     pub broadcast: bool,
+    /// Whether outputs become visible in one transaction with the settling of what caused them.
+    pub exactly_once: bool,
     /// So many lanes run at once.
     pub concurrency: usize,
     /// The topics that it reads.
@@ -96,6 +98,7 @@ fn describe_group(planned: &PlannedGroup) -> GroupDescription {
         name: planned.group.name.clone(),
         bus: planned.bus.clone(),
         broadcast: planned.subscription.mode == Mode::Broadcast,
+        exactly_once: planned.group.exactly_once,
         concurrency: planned.group.limits.concurrency,
         topics: planned.subscription.interests.iter().map(|interest| interest.topic.clone()).collect(),
         handlers: routes

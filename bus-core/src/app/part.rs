@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
+use super::hooks::Hook;
 use crate::Error;
 use crate::dead_letter::DeadLetter;
 use crate::dispatch::DeadLetterHook;
@@ -30,8 +29,6 @@ pub(super) struct Placed {
     pub(super) layers: Vec<Arc<dyn Middleware>>,
     pub(super) entry: HandlerEntry,
 }
-
-pub(super) type Hook = Box<dyn FnOnce(Bus) -> BoxFuture<'static, Result<(), Error>> + Send>;
 
 impl AppPart {
     /// An empty part.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::checks::{Mistakes, check_group, check_handler, check_limits};
 use super::describe::{Description, describe};
-use super::part::{Hook, Placed};
+use super::hooks::Hook;
+use super::part::Placed;
 use super::{App, Settings};
 use crate::Error;
 use crate::dispatch::{Counters, DeadLetterHook, Group, Limits, Route, Router};
@@ -30,6 +31,18 @@ pub(super) struct PlannedGroup {
     pub(super) bus: Option<String>,
     pub(super) group: Arc<Group>,
     pub(super) subscription: Subscription,
+}
+
+impl PlannedGroup {
+    /// The same, once for each member of this process.
+    pub(super) fn members(self, members: u32) -> impl Iterator<Item = PlannedGroup> {
+        let members = if self.subscription.mode == Mode::Broadcast { 1 } else { members };
+        (0..members).map(move |member| {
+            let mut subscription = self.subscription.clone();
+            subscription.member = member;
+            PlannedGroup { bus: self.bus.clone(), group: Arc::clone(&self.group), subscription }
+        })
+    }
 }
 
 /// The handlers of one group on one bus.
@@ -137,6 +150,9 @@ fn plan_group(
     let limits =
         Limits { concurrency: concurrency.unwrap_or(settings.limits.concurrency), ..settings.limits };
     let broadcast = members.iter().any(|placed| placed.entry.spec.broadcast);
+    let exactly_once = members.iter().any(|placed| placed.entry.spec.exactly_once);
+    let delayed_retry =
+        members.iter().any(|placed| placed.entry.spec.retry.unwrap_or(settings.retry).delayed);
     let lane_per_partition = members.iter().any(|placed| placed.entry.is_batch);
     let mut named_topics: Vec<String> =
         members.iter().flat_map(|placed| placed.entry.spec.topics.clone()).collect();
@@ -158,18 +174,19 @@ fn plan_group(
         ));
         return None;
     }
-    let subscription = Subscription {
-        group: name.to_owned(),
-        interests,
-        mode: if broadcast { Mode::Broadcast } else { Mode::Competing },
-        start: settings.start,
-        prefetch: limits.events,
-    };
+    let mut subscription = Subscription::new(name, interests.clone());
+    subscription.service = bus.service().to_owned();
+    subscription.mode = if broadcast { Mode::Broadcast } else { Mode::Competing };
+    subscription.start = settings.start.clone();
+    subscription.prefetch = limits.events;
+    subscription.delayed_retry = delayed_retry;
+    subscription.exactly_once = exactly_once;
     let label = bus_name.map_or_else(|| name.to_owned(), |bus| format!("{name} on {bus}"));
     let group = Group {
         name: name.to_owned(),
         bus: bus.clone(),
         router,
+        interests,
         limits,
         states: Arc::clone(&shared.states),
         processed: Arc::clone(&shared.processed),
@@ -177,6 +194,7 @@ fn plan_group(
         counters: Counters::new(&label),
         label,
         lane_per_partition,
+        exactly_once,
         keys_in_work: Default::default(),
         running: Default::default(),
     };

@@ -13,15 +13,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Settings;
+use super::hooks::{Hook, close, started};
 use super::observe::{lag, observe};
-use super::part::Hook;
 use super::plan::{Plan, PlannedGroup};
 use crate::admin::Lag;
 use crate::dispatch::{Group, GroupStats, SubscriptionLoop, leave};
 use crate::middleware::BreakerState;
 use crate::publish::Bus;
 use crate::transport::Subscribed;
-use crate::{Error, ErrorKind, error_chain};
+use crate::{Error, ErrorKind};
 
 /// A running application. Dropping it stops fetching; what runs goes on in the background until it has drained.
 #[must_use = "dropping it stops the application"]
@@ -41,25 +41,15 @@ type Joined = Result<Result<(), Error>, tokio::task::JoinError>;
 impl RunningApp {
     pub(super) async fn start(plan: Plan) -> Result<Self, Error> {
         let Plan { bus, named, groups, on_start, on_stop, settings, description: _ } = plan;
-        let subscribed = match begin(&bus, on_start, groups, settings.drain_within).await {
-            Ok(subscribed) => subscribed,
-            Err(error) => {
-                // Whatever the hooks of the start have begun is ended by those of the stop.
-                for hook in on_stop {
-                    if let Err(error) = hook(bus.clone()).await {
-                        tracing::warn!(
-                            error = error_chain(&error),
-                            "an `on_stop` hook failed behind a start that failed"
-                        );
-                    }
-                }
-                return Err(error);
-            }
-        };
+        let groups = groups.into_iter().flat_map(|group| group.members(settings.members)).collect();
+        let subscribing = subscribe(groups, settings.drain_within);
+        let (subscribed, on_stop) = started(&bus, on_start, on_stop, subscribing).await?;
         let (stop, stopped) = watch::channel(false);
-        let (tasks, mut running) = (FuturesUnordered::new(), Vec::new());
+        let (tasks, mut running) = (FuturesUnordered::new(), Vec::<Arc<Group>>::new());
         for (group, subscribed) in subscribed {
-            running.push(Arc::clone(&group));
+            if !running.iter().any(|known| Arc::ptr_eq(known, &group)) {
+                running.push(Arc::clone(&group));
+            }
             let env = group.bus.env().clone();
             let told = told_to_stop(stopped.clone());
             let work = SubscriptionLoop::new(group, subscribed, settings.drain_within, told).run();
@@ -85,7 +75,7 @@ impl RunningApp {
     pub fn health(&self) -> Health {
         let groups = self.groups.iter().map(|group| GroupHealth {
             name: group.label.clone(),
-            running: group.running.load(Ordering::Relaxed),
+            running: group.running.load(Ordering::Relaxed) > 0,
             breakers: group
                 .router
                 .routes()
@@ -139,29 +129,9 @@ impl RunningApp {
         while let Some(result) = self.tasks.next().await {
             first = first.or(result.err());
         }
-        for hook in self.on_stop {
-            first = first.or(hook(self.bus.clone()).await.err());
-        }
-        if self.settings.close_buses {
-            for bus in std::iter::once(&self.bus).chain(self.named.values()) {
-                first = first.or(bus.close(self.settings.drain_within).await.err());
-            }
-        }
-        first.map_or(Ok(()), Err)
+        let closed = close(&self.bus, &self.named, self.on_stop, &self.settings).await;
+        first.map_or(closed, Err)
     }
-}
-
-/// Runs the hooks of the start, then subscribes.
-async fn begin(
-    bus: &Bus,
-    on_start: Vec<Hook>,
-    groups: Vec<PlannedGroup>,
-    leave_within: Duration,
-) -> Result<Vec<(Arc<Group>, Subscribed)>, Error> {
-    for hook in on_start {
-        hook(bus.clone()).await?;
-    }
-    subscribe(groups, leave_within).await
 }
 
 /// Subscribes all groups or, where one cannot be, none: those before it leave their groups again.

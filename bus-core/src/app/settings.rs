@@ -19,6 +19,7 @@ pub(super) struct Settings {
     pub(super) processed: Option<Arc<dyn ProcessedEvents>>,
     pub(super) group_prefix: Option<String>,
     pub(super) close_buses: bool,
+    pub(super) members: u32,
 }
 
 impl Default for Settings {
@@ -33,6 +34,7 @@ impl Default for Settings {
             processed: None,
             group_prefix: None,
             close_buses: true,
+            members: 1,
         }
     }
 }

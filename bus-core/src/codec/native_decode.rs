@@ -11,40 +11,47 @@ use memchr::memmem::Finder;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Decoded, PayloadBytes};
+use super::brackets::end_of_brackets;
+use super::{Decoded, PayloadBytes, known_or_owned, range_within};
 use crate::Head;
 use crate::event::{EventType, Version};
 use crate::metadata::{Extensions, Metadata, TraceContext};
 
-/// Reads the envelope in `body`. Names that are those of `expected` are not copied.
-pub(super) fn read_envelope(
+/// Reads the envelope in `body`, where `SEQUENCED` as a [`SequencedJson`](super::SequencedJson) writes it. Names that are
+/// those of `expected` are not copied.
+pub(super) fn read_envelope<const SEQUENCED: bool>(
     body: &[u8],
     expected: Option<&'static EventType>,
 ) -> Result<Decoded, serde_json::Error> {
     // Text that is known to be UTF-8 as a whole need not be checked string by string.
     let Ok(text) = std::str::from_utf8(body) else {
-        let wire = read_wire(serde_json::Deserializer::from_slice(body), expected)?;
+        let wire = read_wire::<_, SEQUENCED>(serde_json::Deserializer::from_slice(body), expected)?;
         return Ok(wire.in_whole(body));
     };
-    if let Some(decoded) = find_payload(text).and_then(|payload| read_around(text, payload, expected)) {
+    let around = |payload| read_around::<SEQUENCED>(text, payload, expected);
+    if let Some(decoded) = find_payload(text).and_then(around) {
         return Ok(decoded);
     }
-    let wire = read_wire(serde_json::Deserializer::from_str(text), expected)?;
+    let wire = read_wire::<_, SEQUENCED>(serde_json::Deserializer::from_str(text), expected)?;
     Ok(wire.in_whole(body))
 }
 
-fn read_wire<'a, R: serde_json::de::Read<'a>>(
+fn read_wire<'a, R: serde_json::de::Read<'a>, const SEQUENCED: bool>(
     mut json: serde_json::Deserializer<R>,
     expected: Option<&'static EventType>,
 ) -> Result<Wire<'a>, serde_json::Error> {
-    let wire = WireSeed { expected }.deserialize(&mut json)?;
+    let wire = WireSeed::<SEQUENCED> { expected }.deserialize(&mut json)?;
     json.end()?;
     Ok(wire)
 }
 
 /// Reads the envelope with the payload cut out, so that the payload is looked at in detail only once, by whoever wants
 /// its fields. None where the cut was not that of the envelope's own payload, or anything else is out of the ordinary.
-fn read_around(text: &str, payload: Range<usize>, expected: Option<&'static EventType>) -> Option<Decoded> {
+fn read_around<const SEQUENCED: bool>(
+    text: &str,
+    payload: Range<usize>,
+    expected: Option<&'static EventType>,
+) -> Option<Decoded> {
     const HOLE: &str = "null";
     let mut scratch = SCRATCH.take();
     scratch.clear();
@@ -52,7 +59,7 @@ fn read_around(text: &str, payload: Range<usize>, expected: Option<&'static Even
     scratch.push_str(HOLE);
     scratch.push_str(&text[payload.end..]);
     let hole = payload.start..payload.start + HOLE.len();
-    let wire = read_wire(serde_json::Deserializer::from_str(&scratch), expected).ok();
+    let wire = read_wire::<_, SEQUENCED>(serde_json::Deserializer::from_str(&scratch), expected).ok();
     let wire = wire.filter(|wire| range_within(scratch.as_bytes(), wire.payload.get()) == hole);
     let decoded = wire.map(|wire| Decoded { head: wire.head, payload: PayloadBytes::InBody(payload) });
     if scratch.capacity() <= LARGE {
@@ -70,41 +77,7 @@ fn find_payload(text: &str) -> Option<Range<usize>> {
     if !matches!(bytes.get(start)?, b'{' | b'[') {
         return None;
     }
-    let (mut place, mut depth) = (start, 0_usize);
-    loop {
-        match bytes.get(place)? {
-            b'"' => place = end_of_string(bytes, place + 1)?,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 1 => return Some(start..place + 1),
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        place += 1;
-    }
-}
-
-/// The place of the quote that ends the string which goes on at `place`.
-fn end_of_string(bytes: &[u8], mut place: usize) -> Option<usize> {
-    loop {
-        match bytes.get(place)? {
-            b'"' => return Some(place),
-            b'\\' => place += 2,
-            _ => place += 1,
-        }
-    }
-}
-
-fn known_or_owned(name: Cow<'_, str>, known: Option<&'static str>) -> Cow<'static, str> {
-    match known {
-        Some(known) if known == name => Cow::Borrowed(known),
-        _ => Cow::Owned(name.into_owned()),
-    }
-}
-
-/// Where `part`, which was borrowed from `whole`, lies in it.
-fn range_within(whole: &[u8], part: &str) -> Range<usize> {
-    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-    start..start + part.len()
+    end_of_brackets(bytes, start).map(|end| start..end)
 }
 
 /// A buffer larger than this is not kept for the next event.
@@ -128,11 +101,11 @@ impl Wire<'_> {
     }
 }
 
-struct WireSeed {
+struct WireSeed<const SEQUENCED: bool> {
     expected: Option<&'static EventType>,
 }
 
-impl<'de> DeserializeSeed<'de> for WireSeed {
+impl<'de, const SEQUENCED: bool> DeserializeSeed<'de> for WireSeed<SEQUENCED> {
     type Value = Wire<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wire<'de>, D::Error> {
@@ -140,7 +113,7 @@ impl<'de> DeserializeSeed<'de> for WireSeed {
     }
 }
 
-impl<'de> Visitor<'de> for WireSeed {
+impl<'de, const SEQUENCED: bool> Visitor<'de> for WireSeed<SEQUENCED> {
     type Value = Wire<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,7 +123,7 @@ impl<'de> Visitor<'de> for WireSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'de>, A::Error> {
         let mut event_id = None;
         let (mut event_type, mut aggregate_id, mut aggregate_type) = (None, None, None);
-        let (mut time, mut major, mut minor, mut sequence) = (None, None, None, None);
+        let (mut time, mut version, mut major, mut minor, mut sequence) = (None, None, None, None, None);
         let (mut payload, mut metadata, mut extensions) = (None, None, Extensions::default());
         while let Some(Text(key)) = map.next_key()? {
             match &*key {
@@ -159,9 +132,11 @@ impl<'de> Visitor<'de> for WireSeed {
                 "aggregateId" => aggregate_id = Some(map.next_value::<Text<'de>>()?.0),
                 "aggregateType" => aggregate_type = Some(map.next_value::<Text<'de>>()?.0),
                 "timestamp" => time = Some(map.next_value::<Time>()?.0),
+                "version" if SEQUENCED => version = Some(map.next_value()?),
                 "version" => major = Some(map.next_value()?),
+                "major" if SEQUENCED => major = map.next_value()?,
                 "minor" => minor = map.next_value()?,
-                "sequence" => sequence = map.next_value()?,
+                "sequence" if !SEQUENCED => sequence = map.next_value()?,
                 "payload" => payload = Some(map.next_value()?),
                 "metadata" => metadata = map.next_value::<Option<WireMetadata>>()?,
                 _ => extensions.insert(key.into_owned(), map.next_value()?),
@@ -170,6 +145,10 @@ impl<'de> Visitor<'de> for WireSeed {
         let missing = <A::Error as de::Error>::missing_field;
         let event_type = event_type.ok_or_else(|| missing("eventType"))?;
         let aggregate_type = aggregate_type.ok_or_else(|| missing("aggregateType"))?;
+        if SEQUENCED {
+            let place: u64 = version.ok_or_else(|| missing("version"))?;
+            (sequence, major) = ((place > 0).then_some(place), major.or(Some(1)));
+        }
         let head = Arc::new(Head {
             event_id: event_id.ok_or_else(|| missing("eventId"))?,
             event_type: known_or_owned(event_type, self.expected.map(EventType::name)),
@@ -183,6 +162,11 @@ impl<'de> Visitor<'de> for WireSeed {
         });
         Ok(Wire { head, payload: payload.ok_or_else(|| missing("payload"))? })
     }
+}
+
+/// Reads metadata as it stands in an envelope.
+pub(crate) fn read_metadata(json: &[u8]) -> Result<Metadata, serde_json::Error> {
+    serde_json::from_slice::<WireMetadata>(json).map(|wire| wire.0)
 }
 
 #[derive(Default)]

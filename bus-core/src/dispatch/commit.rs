@@ -1,5 +1,6 @@
 //! What follows from a handler's success, in sequence: outputs acked → processed mark. Settling comes last, in the
-//! subscription's loop, so that nothing is settled whose outputs the broker does not have.
+//! subscription's loop, so that nothing is settled whose outputs the broker does not have. Where the group is exactly once,
+//! outputs travel with the settlement instead, and the backend stores both in one transaction.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -22,22 +23,31 @@ pub(super) struct Unit<'a> {
     pub(super) key: Option<&'a KeyGuard>,
 }
 
-/// Commits `unit`. What fails and can be retried is retried until it succeeds, without running the handler again;
+/// Commits `unit`. Answers the outputs that are still to be stored, in one transaction with the settlement, where the group
+/// is exactly once. What fails and can be retried is retried until it succeeds, without running the handler again;
 /// should this be dropped meanwhile, the delivery comes again and gives outputs of the same ids.
 ///
 /// # Errors
 ///
 /// When an output can never be published; of kind [`ErrorKind::Closed`] where that is because the bus is closed.
-pub(super) async fn commit(group: &Group, route: &Route, unit: Unit<'_>) -> Result<(), Error> {
+pub(super) async fn commit(
+    group: &Group,
+    route: &Route,
+    unit: Unit<'_>,
+) -> Result<Option<Vec<Outbound>>, Error> {
     if !unit.outputs.is_empty() {
         // Boxed: most events have no outputs, and need not carry the room for this.
-        Box::pin(publish_outputs(group, route, &unit)).await?;
+        let outputs = Box::pin(encode_outputs(group, route, &unit)).await?;
+        if group.exactly_once {
+            return Ok(Some(outputs));
+        }
+        Box::pin(publish_outputs(group, outputs)).await?;
         group.counters.outputs(unit.outputs.len());
     }
     if let Some(guard) = unit.key {
         Box::pin(mark(group, guard.key())).await;
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn mark(group: &Group, key: &str) {
@@ -48,20 +58,24 @@ async fn mark(group: &Group, key: &str) {
     }
 }
 
-async fn publish_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Result<(), Error> {
+async fn encode_outputs(group: &Group, route: &Route, unit: &Unit<'_>) -> Result<Vec<Outbound>, Error> {
     let publisher = group.bus.publisher().caused_by_head(unit.cause);
     let mut failed = 0;
-    let mut outbound = loop {
+    loop {
         let encoded = AssertUnwindSafe(publisher.encode_outputs(&route.origin, &unit.outputs));
         match encoded.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(route, &*panic))) {
-            Ok(outbound) => break outbound,
+            Ok(outbound) => return Ok(outbound),
             Err(error) if error.is_retryable() => {
                 failed += 1;
                 pause(group, "encoding an output", failed, &error).await;
             }
             Err(error) => return Err(error),
         }
-    };
+    }
+}
+
+async fn publish_outputs(group: &Group, mut outbound: Vec<Outbound>) -> Result<(), Error> {
+    let mut failed = 0;
     loop {
         let outcomes = group.bus.transmit(outbound.clone()).await;
         let (again, error) = not_published(outbound, outcomes)?;

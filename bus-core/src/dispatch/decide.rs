@@ -39,14 +39,16 @@ pub(super) async fn decide_alike(
     outcome: Outcome,
 ) -> Option<Duration> {
     let Outcome { mut verdict, outputs } = outcome;
+    let mut to_store = None;
     if let (Verdict::Ack, false) = (&verdict, outputs.is_empty()) {
         let cause = items[last].item.event.head();
-        if let Err(error) = commit(group, route, Unit { cause, outputs, key: None }).await {
-            if error.kind() == ErrorKind::Closed {
+        match commit(group, route, Unit { cause, outputs, key: None }).await {
+            Ok(outputs) => to_store = outputs,
+            Err(error) if error.kind() == ErrorKind::Closed => {
                 items.iter_mut().filter(|tried| tried.is_ready()).for_each(|tried| tried.decide(Fate::Leave));
                 return None;
             }
-            verdict = Verdict::Failed(HandlerError::permanent(error));
+            Err(error) => verdict = Verdict::Failed(HandlerError::permanent(error)),
         }
     }
     let mut wait = None;
@@ -64,6 +66,10 @@ pub(super) async fn decide_alike(
         };
         wait = wait.max(decide(group, route, tried, same.into()).await);
     }
+    if let Some(outputs) = to_store {
+        // The last one of the partition: what came before it is settled with it, or earlier.
+        items[last].store(route, outputs);
+    }
     wait
 }
 
@@ -79,9 +85,12 @@ pub(super) async fn decide(
             let unit =
                 Unit { cause: tried.item.event.head(), outputs: outcome.outputs, key: tried.key.as_ref() };
             match commit(group, route, unit).await {
-                Ok(()) => {
+                Ok(to_store) => {
                     group.counters.handled(1);
-                    tried.settle(Settle::Ack);
+                    match to_store {
+                        None => tried.settle(Settle::Ack),
+                        Some(outputs) => tried.store(route, outputs),
+                    }
                 }
                 Err(error) => not_committed(group, route, tried, error),
             }

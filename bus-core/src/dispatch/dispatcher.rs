@@ -11,7 +11,9 @@ use super::lanes::Lanes;
 use super::process::{Decided, Fate, Finished, Item};
 use super::router::Destination;
 use super::{Group, GroupStats};
-use crate::transport::{Delivery, Epoch, Settle, Settlement};
+use crate::dead_letter::DeadLetter;
+use crate::publish::Bus;
+use crate::transport::{Delivery, Epoch, Interest, Settle, Settlement};
 
 /// Runs the handlers of one group for deliveries that are handed in.
 pub struct Dispatcher {
@@ -30,6 +32,16 @@ impl Dispatcher {
         &self.group.name
     }
 
+    /// The bus that the group is on.
+    pub fn bus(&self) -> &Bus {
+        &self.group.bus
+    }
+
+    /// Topics and event types that the group has handlers for.
+    pub fn interests(&self) -> &[Interest] {
+        &self.group.interests
+    }
+
     /// What the group has done so far.
     pub fn stats(&self) -> GroupStats {
         self.group.counters.snapshot()
@@ -39,12 +51,13 @@ impl Dispatcher {
     /// within `limit` is dropped and missing in the answer: it is to be delivered again.
     ///
     /// The settlements are to be carried out by the caller; nothing is settled before its outputs are published. Dead
-    /// letters are the caller's to store, count and report: `on_dead_letter` is not called.
+    /// letters are the caller's to store; [`dead_letter_stored`](Self::dead_letter_stored) counts and reports them. Batches may
+    /// run side by side: no lane is shared between them.
     ///
     /// # Cancellation
     ///
     /// Dropping the future abandons the handlers that run; their events are to be delivered again.
-    pub async fn run_batch(&mut self, deliveries: Vec<Delivery>, limit: Duration) -> Vec<Settlement> {
+    pub async fn run_batch(&self, deliveries: Vec<Delivery>, limit: Duration) -> Vec<Settlement> {
         // Dropped with this future, and everything that runs in it.
         let mut batch = Dispatcher::new(Arc::clone(&self.group));
         let mut deliveries = Some(deliveries);
@@ -57,11 +70,12 @@ impl Dispatcher {
         });
         // What is not done by then is missing in the answer.
         let _ = self.group.bus.env().timeout(limit, finished).await;
-        let settlement = |decided: Decided| match decided.fate {
-            Fate::Settle(settle) => Some(Settlement { token: decided.token, settle }),
-            Fate::Leave => None,
-        };
-        batch.take_done().into_iter().filter_map(settlement).collect()
+        batch.take_done().into_iter().filter_map(Decided::into_settlement).collect()
+    }
+
+    /// Counts a dead letter that the caller has stored, and calls the `on_dead_letter` hooks.
+    pub fn dead_letter_stored(&self, letter: &DeadLetter) {
+        self.group.dead_letter_stored(letter);
     }
 
     /// Takes one delivery; it may be decided at once.

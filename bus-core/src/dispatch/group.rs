@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ use crate::dead_letter::{DeadLetter, Failure, Reason};
 use crate::handler::States;
 use crate::processed::ProcessedEvents;
 use crate::publish::Bus;
-use crate::transport::{Delivery, Settle};
+use crate::transport::{Delivery, Interest, Settle};
 
 /// Is told of every dead letter.
 pub(crate) type DeadLetterHook = Arc<dyn Fn(&DeadLetter) + Send + Sync>;
@@ -44,6 +44,7 @@ pub(crate) struct Group {
     pub(crate) label: String,
     pub(crate) bus: Bus,
     pub(crate) router: Router,
+    pub(crate) interests: Vec<Interest>,
     pub(crate) limits: Limits,
     pub(crate) states: Arc<States>,
     pub(crate) processed: Arc<dyn ProcessedEvents>,
@@ -51,8 +52,11 @@ pub(crate) struct Group {
     pub(crate) counters: Counters,
     /// One lane a partition, not one a key: what batch handlers need to get events that follow on each other.
     pub(crate) lane_per_partition: bool,
+    /// Outputs are stored with the settlement, not before it.
+    pub(crate) exactly_once: bool,
     pub(crate) keys_in_work: Arc<KeysInWork>,
-    pub(crate) running: AtomicBool,
+    /// So many members run.
+    pub(crate) running: AtomicUsize,
 }
 
 impl Group {

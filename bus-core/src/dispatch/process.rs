@@ -18,7 +18,8 @@ use super::{Group, Route};
 use crate::RawEvent;
 use crate::event::DecodeError;
 use crate::handler::{HandlerError, Outcome, Reply, Verdict};
-use crate::transport::{Delivery, Settle, Token};
+use crate::message::Outbound;
+use crate::transport::{Delivery, Settle, Settlement, Token};
 
 /// A delivery that has its envelope.
 pub(super) struct Item {
@@ -42,8 +43,44 @@ pub(super) struct Decided {
 /// What is to become of a delivery.
 pub(super) enum Fate {
     Settle(Settle),
+    /// It is done, in one transaction with outputs. Boxed: most events have none, and need not carry the room for them.
+    Store(Box<ToStore>),
     /// It is left as it is, and comes again: its outputs have nowhere to go, since the bus is closed.
     Leave,
+}
+
+/// Outputs that are to be stored with the settlement of their cause.
+pub(super) struct ToStore {
+    pub(super) outputs: Vec<Outbound>,
+    pub(super) cause: Cause,
+}
+
+/// The delivery that gave outputs, and who made them.
+#[derive(Clone)]
+pub(super) struct Cause {
+    pub(super) delivery: Delivery,
+    pub(super) handler: String,
+    pub(super) attempts: u32,
+}
+
+impl Decided {
+    /// What the broker is to be told.
+    #[inline]
+    pub(super) fn into_settlement(self) -> Option<Settlement> {
+        match self.fate {
+            Fate::Settle(settle) => Some(Settlement::new(self.token, settle)),
+            Fate::Store(store) => Some(Settlement::new(self.token, Settle::Ack).with_outputs(store.outputs)),
+            Fate::Leave => None,
+        }
+    }
+
+    /// Whose outputs are to be stored, where there are any.
+    pub(super) fn cause(&self) -> Option<&Cause> {
+        match &self.fate {
+            Fate::Store(store) => Some(&store.cause),
+            Fate::Settle(_) | Fate::Leave => None,
+        }
+    }
 }
 
 /// An item on its way through the attempts.
@@ -104,7 +141,18 @@ impl Tried {
         self.decide(Fate::Settle(settle));
     }
 
+    /// Decides that it is done, in one transaction with `outputs`.
+    pub(super) fn store(&mut self, route: &Route, outputs: Vec<Outbound>) {
+        let cause = Cause {
+            delivery: self.item.delivery.clone(),
+            handler: route.name.clone(),
+            attempts: self.failed_attempts(route).saturating_add(1),
+        };
+        self.decide(Fate::Store(Box::new(ToStore { outputs, cause })));
+    }
+
     /// Decides it; nobody else need wait for its key any more.
+    #[inline]
     pub(super) fn decide(&mut self, fate: Fate) {
         self.fate = Some(fate);
         self.key = None;

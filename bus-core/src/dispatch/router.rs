@@ -105,21 +105,19 @@ impl Router {
     /// Topics and event types of all handlers.
     pub(crate) fn interests(&self, all_topics: &[String]) -> Vec<Interest> {
         if self.everything.is_some() {
-            let everything =
-                |topic: &String| Interest { topic: topic.clone(), aggregate: None, event_types: Vec::new() };
-            return all_topics.iter().map(everything).collect();
+            return all_topics.iter().map(Interest::all).collect();
         }
         let mut types: Vec<&EventType> =
             self.by_name.values().flatten().map(|entry| entry.event_type).collect();
-        types.sort_by_key(|event_type| (event_type.topic(), event_type.name()));
+        types.sort_by_key(|event_type| (event_type.topic(), event_type.source(), event_type.name()));
         let mut interests: Vec<Interest> = Vec::new();
         for event_type in types {
-            if interests.last().is_none_or(|last| last.topic != event_type.topic()) {
-                interests.push(Interest {
-                    topic: event_type.topic().to_owned(),
-                    aggregate: Some(event_type.aggregate().to_owned()),
-                    event_types: Vec::new(),
-                });
+            let place = (event_type.topic(), event_type.source());
+            if interests.last().is_none_or(|last| (last.topic.as_str(), last.source.as_deref()) != place) {
+                let mut interest = Interest::all(event_type.topic());
+                interest.source = event_type.source().map(str::to_owned);
+                interest.aggregate = Some(event_type.aggregate().to_owned());
+                interests.push(interest);
             }
             let interest = interests.last_mut().expect("one was pushed");
             interest.aggregate =

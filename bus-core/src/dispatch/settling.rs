@@ -1,12 +1,19 @@
 //! Telling the broker: what became of deliveries, that they are still worked on, and that the group is left.
 
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt};
+
 use super::Group;
-use super::process::{Decided, Fate};
-use crate::dead_letter::DeadLetter;
+use super::process::{Cause, Decided, Fate, ToStore};
+use crate::dead_letter::{DeadLetter, Reason};
 use crate::middleware::RetryPolicy;
+use crate::publish::{count_published, event_types};
 use crate::transport::{Settle, Settlement, Settler, Token};
 use crate::{Error, ErrorKind, error_chain};
 
@@ -21,7 +28,7 @@ pub(super) struct Settled {
 }
 
 /// Settles what was decided, behind a pause where `failed` tries were made before. What fails is to be tried again until
-/// it succeeds or the group is left, so that a dead letter that cannot be stored stays a delivery. Only an
+/// it succeeds or the group is left, so that a dead letter or an output that cannot be stored stays a delivery. Only an
 /// acknowledgement that the broker refuses for good is given up: it comes again.
 pub(super) async fn settle(
     group: Arc<Group>,
@@ -35,14 +42,18 @@ pub(super) async fn settle(
     }
     let mut over: Vec<(Token, usize)> =
         decided.iter().map(|decided| (decided.token, decided.bytes)).collect();
-    let settlement = |decided: Decided| match decided.fate {
-        Fate::Settle(settle) => Some(Settlement { token: decided.token, settle }),
-        Fate::Leave => None,
+    let causes: Vec<Cause> = match group.exactly_once {
+        true => decided.iter().filter_map(|decided| decided.cause().cloned()).collect(),
+        false => Vec::new(),
     };
-    let batch: Vec<Settlement> = decided.into_iter().filter_map(settlement).collect();
+    let batch: Vec<Settlement> = decided.into_iter().filter_map(Decided::into_settlement).collect();
     if batch.is_empty() {
         return Settled { over, again: Vec::new(), failed: 0 };
     }
+    let outputs: Vec<_> = match group.exactly_once {
+        true => batch.iter().filter_map(outputs_of).collect(),
+        false => Vec::new(),
+    };
     let dead: Vec<(Token, Box<DeadLetter>)> = batch.iter().filter_map(dead_letter_of).collect();
     let failures = match settler.settle(batch).await {
         Ok(()) => Vec::new(),
@@ -52,14 +63,18 @@ pub(super) async fn settle(
     for (_, dead_letter) in dead.iter().filter(|(token, _)| !unsettled(*token)) {
         group.dead_letter_stored(dead_letter);
     }
+    for (_, event_types) in outputs.into_iter().filter(|(token, _)| !unsettled(*token)) {
+        group.counters.outputs(event_types.len());
+        event_types.into_iter().flatten().for_each(count_published);
+    }
     let mut again = Vec::new();
     for (settlement, error) in failures {
-        let Some(Settlement { token, settle }) = to_settle_again(&group, settlement, &error) else {
-            continue;
-        };
+        let token = settlement.token;
+        let cause = causes.iter().find(|cause| cause.delivery.token == token);
+        let Some(fate) = to_settle_again(&group, settlement, cause, &error) else { continue };
         if let Some(index) = over.iter().position(|(done, _)| *done == token) {
-            let (token, bytes) = over.swap_remove(index);
-            again.push(Decided { token, bytes, fate: Fate::Settle(settle) });
+            let (_, bytes) = over.swap_remove(index);
+            again.push(Decided { token, bytes, fate });
         }
     }
     Settled { over, again, failed: failed.saturating_add(1) }
@@ -72,17 +87,53 @@ pub(crate) async fn leave(group: &Group, settler: &dyn Settler, limit: Duration)
     }
 }
 
-fn to_settle_again(group: &Group, settlement: Settlement, error: &Error) -> Option<Settlement> {
+/// Leaves while settlements go on: those that can be carried out are, and the others end with the membership.
+pub(super) async fn leave_beside<E>(
+    leave: impl Future<Output = ()>,
+    mut settling: impl Stream<Item = E> + Unpin,
+) {
+    let mut leave = pin!(leave);
+    poll_fn(|cx| {
+        let left = leave.as_mut().poll(cx);
+        while let Poll::Ready(Some(_)) = settling.poll_next_unpin(cx) {}
+        left
+    })
+    .await;
+}
+
+fn to_settle_again(
+    group: &Group,
+    settlement: Settlement,
+    cause: Option<&Cause>,
+    error: &Error,
+) -> Option<Fate> {
+    if let (Some(cause), ErrorKind::Rejected, false) = (cause, error.kind(), error.is_retryable()) {
+        let what = format!(
+            "storing an output of a handler, which the broker will never take: {}",
+            error_chain(error)
+        );
+        let failure = group.failure(Reason::Permanent, what).of_handler(&cause.handler, cause.attempts);
+        return Some(Fate::Settle(group.dead_letter(cause.delivery.clone(), failure)));
+    }
     let is_dead_letter = matches!(settlement.settle, Settle::DeadLetter(_));
-    let again = error.is_retryable() || (is_dead_letter && error.kind() != ErrorKind::Closed);
-    let doing = if is_dead_letter { "storing a dead letter" } else { "settling a delivery" };
+    // What only this process knows must not be given up, nor what others wait for.
+    let is_kept = is_dead_letter || group.exactly_once;
+    let again = error.is_retryable() || (is_kept && error.kind() != ErrorKind::Closed);
+    let doing = match (is_dead_letter, cause) {
+        (true, _) => "storing a dead letter",
+        (false, Some(_)) => "storing outputs with their settlement",
+        (false, None) => "settling a delivery",
+    };
     let (group, error) = (&group.name, error_chain(error));
     if again {
         tracing::warn!(group, error, "{doing} failed and is tried again");
     } else {
         tracing::error!(group, error, "{doing} failed; the delivery stays unsettled and comes again");
     }
-    again.then_some(settlement)
+    again.then(|| match cause {
+        Some(cause) => Fate::Store(Box::new(ToStore { outputs: settlement.outputs, cause: cause.clone() })),
+        None => Fate::Settle(settlement.settle),
+    })
 }
 
 fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
@@ -90,6 +141,11 @@ fn dead_letter_of(settlement: &Settlement) -> Option<(Token, Box<DeadLetter>)> {
         Settle::DeadLetter(dead_letter) => Some((settlement.token, dead_letter.clone())),
         Settle::Ack | Settle::Retry { .. } => None,
     }
+}
+
+/// The types of the outputs that come with a settlement, where there are any.
+fn outputs_of(settlement: &Settlement) -> Option<(Token, Vec<Option<Cow<'static, str>>>)> {
+    (!settlement.outputs.is_empty()).then(|| (settlement.token, event_types(&settlement.outputs)))
 }
 
 /// Three times within what the broker allows, so that one of them may get lost.

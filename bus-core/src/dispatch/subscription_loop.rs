@@ -15,7 +15,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::in_flight::InFlight;
 use super::process::Decided;
-use super::settling::{Settled, keep_alive, keep_alive_every, leave, settle};
+use super::settling::{Settled, keep_alive, keep_alive_every, leave, leave_beside, settle};
 use super::{Dispatcher, Group};
 use crate::middleware::RetryPolicy;
 use crate::transport::{Demand, Epoch, Settler, Source, SourceEvent, Subscribed};
@@ -60,12 +60,12 @@ enum Phase {
     Over,
 }
 
-/// The group counts as running until this is dropped, however that comes about.
+/// A member counts as running until this is dropped, however that comes about.
 struct IsRunning(Arc<Group>);
 
 impl Drop for IsRunning {
     fn drop(&mut self) {
-        self.0.running.store(false, Ordering::Relaxed);
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -92,7 +92,7 @@ impl SubscriptionLoop {
             dispatcher: Dispatcher::new(Arc::clone(&group)),
             source: subscribed.source,
             settler: subscribed.settler,
-            in_flight: InFlight::new(group.limits, settle_within.is_some()),
+            in_flight: InFlight::new(group.limits, settle_within.is_some(), group.exactly_once),
             background: FuturesUnordered::new(),
             revoking: Vec::new(),
             stop,
@@ -105,7 +105,7 @@ impl SubscriptionLoop {
             group,
         };
         // From now on, so that nobody finds a group that is about to run ended.
-        this.group.running.store(true, Ordering::Relaxed);
+        this.group.running.fetch_add(1, Ordering::Relaxed);
         this.arm_keep_alive();
         this
     }
@@ -119,10 +119,13 @@ impl SubscriptionLoop {
         let running = IsRunning(Arc::clone(&self.group));
         poll_fn(|cx| self.poll(cx)).await;
         drop(running);
-        let SubscriptionLoop { group, settler, drain_within, failure, dispatcher, background, .. } = self;
+        let SubscriptionLoop { group, settler, drain_within, failure, dispatcher, mut background, .. } = self;
         // What still runs ends before the next member may have its events.
-        drop((dispatcher, background));
-        leave(&group, &*settler, drain_within).await;
+        drop(dispatcher);
+        if !group.exactly_once {
+            background.clear();
+        }
+        leave_beside(leave(&group, &*settler, drain_within), background).await;
         failure.map_or(Ok(()), Err)
     }
 
@@ -161,7 +164,7 @@ impl SubscriptionLoop {
     }
 
     fn is_quiet(&self) -> bool {
-        self.dispatcher.is_idle() && !self.dispatcher.has_done() && self.in_flight.events() == 0
+        self.dispatcher.is_idle() && !self.dispatcher.has_done() && !self.in_flight.has_work(None)
     }
 
     fn on_source(&mut self, cx: &mut Context<'_>, event: SourceEvent) -> usize {
@@ -242,10 +245,14 @@ impl SubscriptionLoop {
             return;
         }
         let decided = self.dispatcher.take_done();
+        self.in_flight.hand_over(&decided);
         let mut settling = self.settling(decided, 0);
         match settling.as_mut().poll(cx) {
             Poll::Ready(event) => self.on_background(event),
-            Poll::Pending => self.background.push(settling),
+            Poll::Pending => {
+                self.background.push(settling);
+                self.release_what_is_done();
+            }
         }
     }
 
@@ -267,6 +274,11 @@ impl SubscriptionLoop {
     fn on_background(&mut self, event: Event) {
         match event {
             Event::Settled(Settled { over, again, failed }) => {
+                // Further tries are the loop's own work.
+                if failed <= 1 {
+                    self.in_flight.hand_back(over.iter().map(|(token, _)| token));
+                    self.in_flight.hand_back(again.iter().map(|again| &again.token));
+                }
                 for (token, bytes) in over {
                     self.in_flight.remove(token, bytes);
                 }
@@ -274,9 +286,7 @@ impl SubscriptionLoop {
                     self.background.push(self.settling(again, failed));
                 }
                 self.group.counters.in_flight(self.in_flight.events(), self.dispatcher.running());
-                for epoch in self.revoking.clone() {
-                    self.release_if_done(epoch);
-                }
+                self.release_what_is_done();
             }
             Event::RevokeLimit(epoch) => {
                 if self.revoking.contains(&epoch) {
@@ -298,8 +308,14 @@ impl SubscriptionLoop {
         }
     }
 
+    fn release_what_is_done(&mut self) {
+        for epoch in self.revoking.clone() {
+            self.release_if_done(epoch);
+        }
+    }
+
     fn release_if_done(&mut self, epoch: Epoch) {
-        if self.in_flight.has(epoch) {
+        if self.in_flight.has_work(Some(epoch)) {
             return;
         }
         self.forget(epoch);

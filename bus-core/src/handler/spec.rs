@@ -19,6 +19,7 @@ pub struct HandlerSpec {
     pub(crate) concurrency: Option<usize>,
     pub(crate) ordered: bool,
     pub(crate) idempotency: Idempotency,
+    pub(crate) exactly_once: bool,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) breaker: Option<BreakerPolicy>,
@@ -39,6 +40,7 @@ impl HandlerSpec {
             concurrency: None,
             ordered: false,
             idempotency: Idempotency::None,
+            exactly_once: false,
             retry: None,
             timeout: None,
             breaker: None,
@@ -89,6 +91,14 @@ impl HandlerSpec {
     {
         self.idempotency =
             Idempotency::NaturalKey(Arc::new(move |raw| Ok(key(&raw.decode::<E>()?).to_string())));
+        self
+    }
+
+    /// What the handler returns is published in one transaction with the settling of the event, so that readers of the
+    /// outputs see the effect of each event once, whatever crashes. It holds for the group's other handlers too. A bus
+    /// without transactions is refused at start-up; what the handler does elsewhere is not part of the transaction.
+    pub fn exactly_once(mut self) -> Self {
+        self.exactly_once = true;
         self
     }
 

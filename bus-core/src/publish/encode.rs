@@ -1,9 +1,12 @@
 //! From an event to a message.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Bus, OutgoingEvent};
-use crate::codec::{EncodePayload, JsonPayload};
+use crate::codec::{Destination, EncodePayload, JsonPayload};
 use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
 use crate::transport::Published;
@@ -40,12 +43,17 @@ impl Bus {
         self.encode_plain(Draft { head: event.head, payload: &JsonPayload(event.payload), ..draft })
     }
 
+    /// Hands encoded events to the transport to be stored as one, and counts them.
+    pub(crate) async fn transmit_atomically(&self, batch: Vec<Outbound>) -> Result<(), Error> {
+        let types = event_types(&batch);
+        self.transport().publish_atomically(batch).await.into_result()?;
+        types.into_iter().flatten().for_each(count_published);
+        Ok(())
+    }
+
     /// Hands encoded events to the transport, and counts those that it has.
     pub(crate) async fn transmit(&self, batch: Vec<Outbound>) -> Vec<Published> {
-        let types: Vec<_> = batch
-            .iter()
-            .map(|outbound| outbound.attributes.as_ref().map(|about| about.event_type.clone()))
-            .collect();
+        let types = event_types(&batch);
         let mut outcomes = self.transport().publish(batch).await;
         outcomes.resize_with(types.len(), || {
             let what =
@@ -54,7 +62,7 @@ impl Bus {
         });
         for (event_type, outcome) in types.into_iter().zip(&outcomes) {
             if let (Some(event_type), Published::Acked) = (event_type, outcome) {
-                metrics::counter!("jitney_published_total", "event" => event_type).increment(1);
+                count_published(event_type);
             }
         }
         outcomes
@@ -63,12 +71,14 @@ impl Bus {
     /// Takes `draft` through the codec alone, for buses without layers.
     pub(crate) fn encode_plain(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let Draft { head, topic, key, payload } = draft;
-        let encoded = self.codec().encode(&topic, &head, payload)?;
+        let destination = Destination { topic: &topic, service: self.service() };
+        let encoded = self.codec().encode(destination, &head, payload)?;
         let attributes = Attributes {
             correlation_id: head.correlation_id().clone(),
             event_id: head.event_id,
             event_type: head.event_type,
             aggregate_type: head.aggregate_type,
+            service: Arc::clone(&self.inner.service),
         };
         let message = Message {
             topic,
@@ -92,4 +102,14 @@ impl Bus {
         }
         Ok(Outbound { message, attributes: Some(attributes) })
     }
+}
+
+/// The types of the events in a batch, where they are known.
+pub(crate) fn event_types(batch: &[Outbound]) -> Vec<Option<Cow<'static, str>>> {
+    batch.iter().map(|outbound| outbound.attributes.as_ref().map(|about| about.event_type.clone())).collect()
+}
+
+/// Counts an event that the broker has.
+pub(crate) fn count_published(event_type: Cow<'static, str>) {
+    metrics::counter!("jitney_published_total", "event" => event_type).increment(1);
 }

@@ -47,10 +47,7 @@ impl Publisher {
     }
 
     pub(crate) fn caused_by_head(mut self, cause: &Head) -> Self {
-        self.metadata.correlation_id = Some(cause.correlation_id().clone());
-        self.metadata.causation_id = Some(cause.event_id.clone());
-        self.metadata.user_id.clone_from(&cause.metadata.user_id);
-        self.metadata.trace.clone_from(&cause.metadata.trace);
+        self.metadata.follow(cause);
         self
     }
 
@@ -318,6 +315,29 @@ impl PublishBatch {
         let results = outcomes.into_iter().map(Published::into_result).enumerate();
         failed.extend(results.filter_map(|(index, result)| result.err().map(|error| (index, error))));
         if failed.is_empty() { Ok(ids) } else { Err(PublishError { ids, failed }) }
+    }
+
+    /// Publishes all of the events or none of them, in whatever topics they are: readers see them together. Answers their
+    /// ids.
+    ///
+    /// # Errors
+    ///
+    /// When the backend has no transactions, one of the events could not be encoded, or the broker refused the
+    /// transaction: then none is published. Of kind [`ErrorKind::Unknown`] where the broker did not say whether it has
+    /// them all or none.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves it open whether all of them are published, or none.
+    pub async fn send_atomically(self) -> Result<Vec<Id>, Error> {
+        let mut ids = Vec::with_capacity(self.entries.len());
+        let mut outbound = Vec::with_capacity(self.entries.len());
+        for (id, encoded) in self.entries {
+            ids.push(id);
+            outbound.push(encoded?);
+        }
+        self.publisher.bus.transmit_atomically(outbound).await?;
+        Ok(ids)
     }
 }
 

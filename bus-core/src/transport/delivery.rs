@@ -22,6 +22,28 @@ pub struct Delivery {
     pub token: Token,
 }
 
+impl Delivery {
+    /// The first delivery of `message`, under `token`, of a backend without partitions.
+    pub fn new(message: Arc<Message>, token: Token) -> Self {
+        let epoch = token.epoch;
+        Delivery { message, partition: 0, position: None, attempt: 1, epoch, token }
+    }
+
+    /// The same from a place in a partition.
+    #[must_use]
+    pub fn at(mut self, partition: u32, position: Position) -> Self {
+        (self.partition, self.position) = (partition, Some(position));
+        self
+    }
+
+    /// The same, delivered so many times in all.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+}
+
 /// The number of one assignment of one partition, or of one connection: a backend gives out a new one whenever
 /// deliveries could come twice. What is settled under an older one is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -57,6 +57,17 @@ impl OffsetTracker {
         self.tracked.front().map_or(self.next, |lowest| lowest.offset)
     }
 
+    /// What a group could commit if the offsets that `is_settled` says yes to were settled as well.
+    pub fn position_with(&self, is_settled: impl Fn(u64) -> bool) -> u64 {
+        let open = |tracked: &&Tracked| !tracked.settled && !is_settled(tracked.offset);
+        self.tracked.iter().find(open).map_or(self.next, |lowest| lowest.offset)
+    }
+
+    /// Where the log goes on behind everything that is tracked.
+    pub fn end(&self) -> u64 {
+        self.next
+    }
+
     /// How many more offsets can be tracked.
     pub fn room(&self) -> usize {
         self.gap.saturating_sub(self.tracked.len())

@@ -37,12 +37,35 @@ impl Handler<'_> {
                            of them";
             errors.at(span, message);
         }
+        self.check_exactly_once(errors);
         if let (Some(retry), true) = (self.own.retry.get(), self.signature.returns_nothing())
             && let Some(span) = retry.permanent.span()
         {
             let message =
                 "this handler returns no error that `permanent` could match: return `Result<…, YourError>`";
             errors.at(span, message);
+        }
+    }
+
+    fn check_exactly_once(&self, errors: &mut Errors) {
+        let (own, block) = (&self.own, self.block);
+        let exactly_once = own.exactly_once.or(&block.exactly_once);
+        if !Arguments::is_on(exactly_once) {
+            return;
+        }
+        let idempotent = own.idempotent.or(&block.idempotent);
+        if idempotent.get().is_some_and(|idempotent| !matches!(idempotent, Idempotent::Not)) {
+            let message = "the mark of an `idempotent` handler is no part of the broker's transaction, by which \
+                           `exactly_once` works: remove one of them";
+            // Where one of the two is the block's, the method's own key is the one to be mended.
+            let span = own.idempotent.span().or(own.exactly_once.span()).or(idempotent.span());
+            errors.at(span.unwrap_or_else(Span::call_site), message);
+        }
+        if Arguments::is_on(own.broadcast.or(&block.broadcast)) {
+            let message = "a `broadcast` group settles nothing that could be part of a transaction, by which \
+                           `exactly_once` works: remove one of them";
+            let span = own.broadcast.span().or(own.exactly_once.span()).or(block.broadcast.span());
+            errors.at(span.unwrap_or_else(Span::call_site), message);
         }
     }
 
@@ -160,6 +183,8 @@ impl Handler<'_> {
         let broadcast = Arguments::is_on(own.broadcast.or(&block.broadcast)).then(|| quote!(.broadcast()));
         let idempotent = own.idempotent.or(&block.idempotent).get();
         let idempotent = idempotent.map(|idempotent| self.idempotent(idempotent));
+        let exactly_once = own.exactly_once.or(&block.exactly_once);
+        let exactly_once = Arguments::is_on(exactly_once).then(|| quote!(.exactly_once()));
         let retry = self.retry().get().filter(|retry| retry.has_policy()).map(|retry| policy(retry, private));
         let timeout = own.timeout.or(&block.timeout).get().map(|limit| {
             let limit = duration(*limit, private);
@@ -172,7 +197,7 @@ impl Handler<'_> {
         });
         quote! {
             #private::HandlerSpec::new(#name)
-                #group #concurrency #ordered #broadcast #idempotent #retry #timeout #breaker #batch
+                #group #concurrency #ordered #broadcast #idempotent #exactly_once #retry #timeout #breaker #batch
         }
     }
 

@@ -1,24 +1,14 @@
 //! The set-up as a URL: `memory://?semantics=eventbridge&seed=7&duplicate=0.3`.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use jitney_core::Error;
+use jitney_core::url::{BOOLEAN, COUNT, DURATION, Parameter, duration, positive, read_query, set};
 
 use super::{Builder, Config};
 
-/// One parameter: its name, what it may be, and how it is read; `None` for a value that it may not be.
-struct Parameter {
-    name: &'static str,
-    allowed: &'static str,
-    read: fn(&mut Config, &str) -> Option<()>,
-}
-
-const COUNT: &str = "a number from 1";
+const NUMBER: &str = "a number from 0";
 const PROBABILITY: &str = "a probability from 0 to 1";
-const DURATION: &str = "a duration such as 500ms, 30s or 5m";
 
-const PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter<Config>] = &[
     Parameter {
         name: "semantics",
         allowed: "kafka, eventbridge or rabbitmq",
@@ -31,14 +21,10 @@ const PARAMETERS: &[Parameter] = &[
         allowed: COUNT,
         read: |c, v| set(&mut c.capacity_bytes, positive(v)),
     },
-    Parameter {
-        name: "history",
-        allowed: "a number from 0",
-        read: |c, v| set(&mut c.history, v.parse().ok()),
-    },
+    Parameter { name: "history", allowed: NUMBER, read: |c, v| set(&mut c.history, v.parse().ok()) },
     Parameter {
         name: "history_bytes",
-        allowed: "a number from 0",
+        allowed: NUMBER,
         read: |c, v| set(&mut c.history_bytes, v.parse().ok()),
     },
     Parameter {
@@ -49,14 +35,10 @@ const PARAMETERS: &[Parameter] = &[
     Parameter { name: "revoke_limit", allowed: DURATION, read: |c, v| set(&mut c.revoke_limit, duration(v)) },
     Parameter {
         name: "strict_topics",
-        allowed: "true or false",
+        allowed: BOOLEAN,
         read: |c, v| set(&mut c.strict_topics, v.parse().ok()),
     },
-    Parameter {
-        name: "seed",
-        allowed: "a number from 0",
-        read: |c, v| set(&mut c.seed, v.parse().ok().map(Some)),
-    },
+    Parameter { name: "seed", allowed: NUMBER, read: |c, v| set(&mut c.seed, v.parse().ok().map(Some)) },
     Parameter {
         name: "duplicate",
         allowed: PROBABILITY,
@@ -75,7 +57,7 @@ const PARAMETERS: &[Parameter] = &[
     Parameter { name: "crash", allowed: PROBABILITY, read: |c, v| set(&mut c.faults.crash, chance(v)) },
     Parameter {
         name: "faults_per_message",
-        allowed: "a number from 0",
+        allowed: NUMBER,
         read: |c, v| set(&mut c.faults.per_message, v.parse().ok()),
     },
 ];
@@ -103,61 +85,19 @@ impl Builder {
             )));
         }
         let mut builder = Builder::default();
-        let mut seen = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let parameter = find(name)?;
-            if seen.contains(&name) {
-                return Err(Error::config(format!(
-                    "reading the memory:// url: the parameter `{name}` comes twice"
-                )));
-            }
-            seen.push(name);
-            (parameter.read)(&mut builder.config, value).ok_or_else(|| {
-                let allowed = parameter.allowed;
-                Error::config(format!(
-                    "reading the memory:// url: `{name}` is `{value}`, but must be {allowed}"
-                ))
-            })?;
-        }
+        read_query("memory", query, PARAMETERS, &mut builder.config)?;
         Ok(builder)
     }
-}
-
-fn find(name: &str) -> Result<&'static Parameter, Error> {
-    PARAMETERS.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
-        let names: Vec<_> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
-        let names = names.join(", ");
-        Error::config(format!("reading the memory:// url: there is no parameter `{name}`; there are {names}"))
-    })
-}
-
-fn set<T>(field: &mut T, value: Option<T>) -> Option<()> {
-    *field = value?;
-    Some(())
-}
-
-fn positive<T: FromStr + PartialOrd + Default>(value: &str) -> Option<T> {
-    value.parse().ok().filter(|number| *number > T::default())
 }
 
 fn chance(value: &str) -> Option<f64> {
     value.parse().ok().filter(|chance| (0.0..=1.0).contains(chance))
 }
 
-fn duration(value: &str) -> Option<Duration> {
-    let digits = value.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = (value[..digits].parse::<u64>().ok()?, &value[digits..]);
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Semantics;
 

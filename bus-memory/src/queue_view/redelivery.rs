@@ -94,6 +94,10 @@ impl QueueView {
             let lost = std::mem::replace(&mut member.epoch, epoch);
             member.tell(SourceEvent::Lost { epoch: lost }, cx.wakes);
         }
+        if self.has_one_reader {
+            // It comes back behind those that stand by.
+            members.move_to_end(member);
+        }
         members.wake_for_deliveries(cx.wakes);
     }
 

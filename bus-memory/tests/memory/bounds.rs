@@ -1,8 +1,6 @@
 //! Buffers are bounded: publishing waits for groups, and history is forgotten.
 
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use jitney_core::ErrorKind;
@@ -12,12 +10,6 @@ use jitney_core::transport::{Published, Transport};
 use jitney_memory::Semantics;
 
 use crate::support::*;
-
-/// Polls `future` once, and answers whether it is done.
-async fn is_done(future: std::pin::Pin<&mut impl Future>) -> bool {
-    let mut future = Some(future);
-    poll_fn(|cx| Poll::Ready(future.take().is_some_and(|future| future.poll(cx).is_ready()))).await
-}
 
 #[tokio::test(start_paused = true)]
 async fn publishing_waits_while_a_group_is_behind_and_then_goes_on() {

@@ -1,6 +1,7 @@
 //! A member that tests drive by hand.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use bytes::Bytes;
 use jitney_core::dead_letter::{DeadLetter, Failure, Reason};
 use jitney_core::message::{Message, Outbound};
 use jitney_core::transport::{
-    Delivery, Demand, Epoch, Interest, Mode, Published, Settle, SettleError, Settlement, Settler, Source,
-    SourceEvent, Start, Subscription, Token, Transport,
+    Delivery, Demand, Epoch, Interest, Published, Settle, SettleError, Settlement, Settler, Source,
+    SourceEvent, Subscription, Token, Transport,
 };
 use jitney_core::{Env, Error};
 use jitney_memory::{Builder, Memory, Semantics};
@@ -39,6 +40,22 @@ pub(crate) async fn offer(memory: &Memory, message: Message) -> Published {
     memory.publish_one(Outbound { message, attributes: None }).await
 }
 
+/// Polls `future` once, and answers whether it is done.
+pub(crate) async fn is_done(future: Pin<&mut impl Future>) -> bool {
+    let mut future = Some(future);
+    poll_fn(|cx| Poll::Ready(future.take().is_some_and(|future| future.poll(cx).is_ready()))).await
+}
+
+pub(crate) fn outbound(topic: &str, body: u32) -> Outbound {
+    Outbound { message: message(topic, "k", body.to_string()), attributes: None }
+}
+
+/// The bodies of what `topic` holds, in their order.
+pub(crate) fn stored(memory: &Memory, topic: &str) -> Vec<u32> {
+    let body = |body: &[u8]| std::str::from_utf8(body).unwrap().parse().unwrap();
+    memory.messages(topic).iter().map(|message| body(&message.body)).collect()
+}
+
 /// Publishes bodies under one key.
 pub(crate) async fn publish(memory: &Memory, topic: &str, key: &str, bodies: impl IntoIterator<Item = u32>) {
     for body in bodies {
@@ -55,7 +72,7 @@ pub(crate) fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
 }
 
 pub(crate) fn acks(deliveries: &[Delivery]) -> Vec<Settlement> {
-    deliveries.iter().map(|delivery| Settlement { token: delivery.token, settle: Settle::Ack }).collect()
+    deliveries.iter().map(|delivery| Settlement::new(delivery.token, Settle::Ack)).collect()
 }
 
 pub(crate) fn sorted(mut bodies: Vec<u32>) -> Vec<u32> {
@@ -64,15 +81,26 @@ pub(crate) fn sorted(mut bodies: Vec<u32>) -> Vec<u32> {
 }
 
 pub(crate) fn subscription(group: &str, topics: &[&str]) -> Subscription {
-    let interest =
-        |topic: &&str| Interest { topic: (*topic).to_owned(), aggregate: None, event_types: Vec::new() };
-    Subscription {
-        group: group.to_owned(),
-        interests: topics.iter().map(interest).collect(),
-        mode: Mode::Competing,
-        start: Start::Earliest,
-        prefetch: 1_000,
-    }
+    let interest = |topic: &&str| Interest::all(*topic);
+    let mut subscription = Subscription::new(group, topics.iter().map(interest).collect());
+    subscription.prefetch = 1_000;
+    subscription
+}
+
+pub(crate) fn exactly_once(group: &str, topics: &[&str]) -> Subscription {
+    let mut subscription = subscription(group, topics);
+    subscription.exactly_once = true;
+    subscription
+}
+
+/// The settlement of a delivery whose output has its body.
+pub(crate) fn with_output(delivery: &Delivery) -> Settlement {
+    Settlement::new(delivery.token, Settle::Ack).with_outputs(vec![outbound("outputs", body(delivery))])
+}
+
+pub(crate) fn dead_letter(delivery: &Delivery, group: &str, env: &Env) -> Settle {
+    let failure = Failure::new(Reason::Exhausted, group, env.now(), "no gateway answers");
+    Settle::DeadLetter(Box::new(DeadLetter { delivery: delivery.clone(), failure }))
 }
 
 pub(crate) struct Member {
@@ -129,7 +157,7 @@ impl Member {
     }
 
     pub(crate) async fn settle(&self, token: Token, settle: Settle) {
-        self.settler.settle(vec![Settlement { token, settle }]).await.unwrap();
+        self.settler.settle(vec![Settlement::new(token, settle)]).await.unwrap();
     }
 
     pub(crate) async fn ack(&self, deliveries: &[Delivery]) {
@@ -145,10 +173,8 @@ impl Member {
     }
 
     pub(crate) async fn try_give_up(&self, delivery: &Delivery, group: &str) -> Result<(), SettleError> {
-        let failure = Failure::new(Reason::Exhausted, group, self.env.now(), "no gateway answers");
-        let letter = DeadLetter { delivery: delivery.clone(), failure };
-        let settle = Settle::DeadLetter(Box::new(letter));
-        self.settler.settle(vec![Settlement { token: delivery.token, settle }]).await
+        let settle = dead_letter(delivery, group, &self.env);
+        self.settler.settle(vec![Settlement::new(delivery.token, settle)]).await
     }
 
     /// The epoch that is lost, which must be what comes next.

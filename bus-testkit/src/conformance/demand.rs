@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use jitney_core::transport::{Demand, Mode};
+use jitney_core::transport::Demand;
 
 use super::failure::{Failure, Outcome, ensure};
 use super::member::{DEMAND, Got, Member};
@@ -15,9 +15,9 @@ async fn waiting(trial: &Trial<'_>, count: usize, prefetch: usize) -> Outcome<Me
     let transport = trial.transport().await?;
     let topic = trial.topic(&*transport).await?;
     let group = trial.name("group");
-    let topics = [topic.as_str()];
-    let start = trial.beginning();
-    let member = Member::join(trial, &transport, &group, &topics, Mode::Competing, start, prefetch).await?;
+    let mut subscription = trial.subscription(&group, &[&topic]);
+    subscription.prefetch = prefetch;
+    let member = Member::join(trial, &transport, subscription).await?;
     trial.publish(&*transport, &trial.events(&topic, count, count)).await?;
     Ok(member)
 }
@@ -41,6 +41,20 @@ pub(super) async fn gives_no_more_than_demanded(trial: &Trial<'_>) -> Outcome {
         let events = 1 + trial.random(7);
         let got = member.take(Demand { events, ..DEMAND }).await?;
         ensure!(got.len() <= events, "{} deliveries came with a demand of {events}", got.len());
+        member.ack_all(&got).await?;
+        received += got.len();
+    }
+    member.leave().await
+}
+
+pub(super) async fn keeps_to_its_batches(trial: &Trial<'_>) -> Outcome {
+    let Some(most) = trial.capabilities.max_batch else { return Ok(()) };
+    let count = (4 * most).min(2_000);
+    let mut member = waiting(trial, count, count).await?;
+    let mut received = 0;
+    while received < count {
+        let got = member.take(Demand { events: count, ..DEMAND }).await?;
+        ensure!(got.len() <= most, "{} deliveries came at once, and the backend says {most}", got.len());
         member.ack_all(&got).await?;
         received += got.len();
     }

@@ -4,14 +4,24 @@ use jitney_core::{Error, error_chain};
 
 /// Why a check failed, in words.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) String);
+pub(crate) struct Failure(pub(crate) String);
 
 /// How a check ends.
-pub(super) type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure(format!("the transport answered with an error: {}", error_chain(&error)))
+    }
+}
+
+impl From<jitney_sourcing::Error> for Failure {
+    fn from(error: jitney_sourcing::Error) -> Self {
+        Failure(format!(
+            "the store answered with an error of kind {:?}: {}",
+            error.kind(),
+            error_chain(&error)
+        ))
     }
 }
 
@@ -23,4 +33,4 @@ macro_rules! ensure {
         }
     };
 }
-pub(super) use ensure;
+pub(crate) use ensure;

@@ -76,10 +76,9 @@ pub(super) async fn broadcasts_to_every_member(trial: &Trial<'_>) -> Outcome {
     let group = trial.name("group");
     let mut members = Vec::new();
     for _ in 0..3 {
-        let topics = [topic.as_str()];
-        members.push(
-            Member::join(trial, &transport, &group, &topics, Mode::Broadcast, Start::Latest, 1_000).await?,
-        );
+        let mut subscription = trial.subscription(&group, &[&topic]);
+        (subscription.mode, subscription.start) = (Mode::Broadcast, Start::Latest);
+        members.push(Member::join(trial, &transport, subscription).await?);
     }
     for member in &mut members {
         wait_until_joined(trial, &*transport, member).await?;
@@ -127,10 +126,9 @@ pub(super) async fn new_group_gets_the_backlog(trial: &Trial<'_>) -> Outcome {
     let transport = trial.transport().await?;
     let topic = trial.topic(&*transport).await?;
     trial.publish(&*transport, &trial.events(&topic, 5, 100)).await?;
-    let topics = [topic.as_str()];
-    let group = trial.name("group");
-    let mut member =
-        Member::join(trial, &transport, &group, &topics, Mode::Competing, Start::Earliest, 1_000).await?;
+    let mut subscription = trial.subscription(&trial.name("group"), &[&topic]);
+    subscription.start = Start::Earliest;
+    let mut member = Member::join(trial, &transport, subscription).await?;
     member.consume(100).await?;
     member.leave().await?;
     trial.judge(&trial.expectations())?;
@@ -142,10 +140,9 @@ pub(super) async fn latest_begins_with_the_next(trial: &Trial<'_>) -> Outcome {
     let topic = trial.topic(&*transport).await?;
     let before = trial.events(&topic, 5, 50);
     trial.publish(&*transport, &before).await?;
-    let topics = [topic.as_str()];
-    let group = trial.name("group");
-    let mut member =
-        Member::join(trial, &transport, &group, &topics, Mode::Competing, Start::Latest, 1_000).await?;
+    let mut subscription = trial.subscription(&trial.name("group"), &[&topic]);
+    subscription.start = Start::Latest;
+    let mut member = Member::join(trial, &transport, subscription).await?;
     let seen = wait_until_joined(trial, &*transport, &mut member).await?;
     let old = seen.iter().find(|event| before.contains(event));
     ensure!(
@@ -153,5 +150,52 @@ pub(super) async fn latest_begins_with_the_next(trial: &Trial<'_>) -> Outcome {
         "{} came, published before the group began with the next event",
         old.map_or_else(String::new, ToString::to_string)
     );
+    member.leave().await
+}
+
+pub(super) async fn ensured_group_gets_what_came_before_it_joined(trial: &Trial<'_>) -> Outcome {
+    let transport = trial.transport().await?;
+    let Some(admin) = transport.admin() else {
+        trial.skip("the transport has no admin");
+        return Ok(());
+    };
+    let topic = trial.topic(&*transport).await?;
+    let mut subscription = trial.subscription(&trial.name("group"), &[&topic]);
+    subscription.start = Start::Latest;
+    for _ in 0..2 {
+        let ensured = admin.ensure_groups(std::slice::from_ref(&subscription));
+        trial.wait("a group to be made", ensured).await??;
+    }
+    trial.publish(&*transport, &trial.events(&topic, 5, 50)).await?;
+    let mut member = Member::join(trial, &transport, subscription).await?;
+    member.consume(50).await?;
+    member.leave().await?;
+    trial.judge(&trial.expectations())?;
+    Ok(())
+}
+
+pub(super) async fn deleted_group_begins_anew(trial: &Trial<'_>) -> Outcome {
+    let transport = trial.transport().await?;
+    let Some(admin) = transport.admin() else {
+        trial.skip("the transport has no admin");
+        return Ok(());
+    };
+    let topic = trial.topic(&*transport).await?;
+    let group = trial.name("group");
+    let mut member = trial.join(&transport, &group, &[&topic]).await?;
+    trial.publish(&*transport, &trial.events(&topic, 5, 50)).await?;
+    let got = member.receive(50).await?;
+    member.ack_all(&got[..25]).await?;
+    let refused = trial.wait("a group to be refused its end", admin.delete_group(&group)).await?;
+    ensure!(refused.is_err(), "group {group} was deleted although it has a member");
+    member.leave().await?;
+    trial.recorder.rewound(&group);
+    for _ in 0..2 {
+        trial.wait("a group to be deleted", admin.delete_group(&group)).await??;
+    }
+    let mut member = trial.join(&transport, &group, &[&topic]).await?;
+    let again = if trial.capabilities.backlog { 50 } else { 0 };
+    trial.observe("came again", member.consume(again).await?.len());
+    member.nothing(trial.quiet(), "the group was deleted").await?;
     member.leave().await
 }

@@ -27,12 +27,16 @@ macro_rules! conformance_tests {
             broadcasts_to_every_member
             new_group_gets_the_backlog
             latest_begins_with_the_next
+            ensured_group_gets_what_came_before_it_joined
+            deleted_group_begins_anew
             gives_nothing_without_demand
             gives_no_more_than_demanded
+            keeps_to_its_batches
             keeps_to_the_prefetch
             cancelled_polls_lose_nothing
             settled_does_not_come_again
             retry_comes_again
+            counts_deliveries
             retry_waits_for_its_delay
             unsettled_goes_to_another_member
             leaving_gives_back_what_is_unsettled
@@ -44,6 +48,9 @@ macro_rules! conformance_tests {
             keep_alive_holds_a_delivery
             takes_back_what_is_held_too_long
             stores_dead_letters_whole
+            publishes_all_or_nothing
+            stores_outputs_with_settlements
+            outputs_wait_for_what_came_earlier
             replays_from_the_earliest
             replays_from_a_position
             replays_from_a_time

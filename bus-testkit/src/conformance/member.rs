@@ -11,8 +11,7 @@ use jitney_core::Env;
 use jitney_core::codec::Codec;
 use jitney_core::dead_letter::{DeadLetter, Failure as DeadFailure, Reason};
 use jitney_core::transport::{
-    Delivery, Demand, Interest, Mode, Settle, Settlement, Settler, Source, SourceEvent, Start, Subscription,
-    Transport,
+    Delivery, Demand, Mode, Settle, Settlement, Settler, Source, SourceEvent, Subscription, Transport,
 };
 
 use super::content;
@@ -53,30 +52,20 @@ impl Member {
     pub(super) async fn join(
         trial: &Trial<'_>,
         transport: &Arc<dyn Transport>,
-        group: &str,
-        topics: &[&str],
-        mode: Mode,
-        start: Start,
-        prefetch: usize,
+        subscription: Subscription,
     ) -> Outcome<Member> {
-        let interest =
-            |&topic: &&str| Interest { topic: topic.to_owned(), aggregate: None, event_types: Vec::new() };
-        let subscription = Subscription {
-            group: group.to_owned(),
-            interests: topics.iter().map(interest).collect(),
-            mode,
-            start,
-            prefetch,
-        };
+        let Subscription { group, mode, .. } = &subscription;
+        let (group, mode) = (group.clone(), *mode);
+        let topics: Vec<_> = subscription.interests.iter().map(|interest| interest.topic.clone()).collect();
         let subscribed = trial.wait("a subscription", transport.subscribe(subscription)).await??;
         let name = trial.short_name("member");
         // In broadcast mode each member owes every event, like a group of its own.
-        let group = if mode == Mode::Broadcast { format!("{group}/{name}") } else { group.to_owned() };
-        trial.recorder.joined(&group, &name, topics);
+        let group = if mode == Mode::Broadcast { format!("{group}/{name}") } else { group };
+        trial.recorder.joined(&group, &name, &topics.iter().map(String::as_str).collect::<Vec<_>>());
         Ok(Member {
             group,
             name,
-            topic: topics.first().map(|&topic| topic.to_owned()).unwrap_or_default(),
+            topic: topics.into_iter().next().unwrap_or_default(),
             settler: subscribed.settler,
             source: subscribed.source,
             codec: transport.codec(),
@@ -254,7 +243,7 @@ impl Member {
                 Settle::DeadLetter(_) => SettledAs::DeadLetter,
             };
             asked.push((got.delivery.token, kind));
-            settlements.push(Settlement { token: got.delivery.token, settle });
+            settlements.push(Settlement::new(got.delivery.token, settle));
         }
         let answer = self.env.timeout(self.patience, self.settler.settle(settlements)).await;
         let Ok(answer) = answer else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jitney_core::ErrorKind;
 use jitney_core::admin::Admin;
-use jitney_core::transport::{Mode, Start, Transport};
+use jitney_core::transport::{PartitionPosition, Start, Transport};
 
 use super::failure::{Failure, Outcome, ensure};
 use super::member::{Got, Member};
@@ -50,7 +50,7 @@ impl Past {
     /// Sends the group to `start`, where events from `first` on must come, and starts a new group there.
     async fn replays(&self, trial: &Trial<'_>, start: Start, first: u64) -> Outcome {
         trial.recorder.rewound(&self.group);
-        match trial.wait("a seek", admin(&*self.transport)?.seek(&self.group, start)).await? {
+        match trial.wait("a seek", admin(&*self.transport)?.seek(&self.group, start.clone())).await? {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 trial.skip("the backend goes back by other means");
                 return Ok(());
@@ -62,9 +62,9 @@ impl Past {
             groups.push(trial.name("group"));
         }
         for group in groups {
-            let topics = [self.topic.as_str()];
-            let mut member =
-                Member::join(trial, &self.transport, &group, &topics, Mode::Competing, start, 1_000).await?;
+            let mut subscription = trial.subscription(&group, &[&self.topic]);
+            subscription.start = start.clone();
+            let mut member = Member::join(trial, &self.transport, subscription).await?;
             let count = usize::try_from(21 - first).unwrap_or(0);
             let mut order: Vec<_> = member.consume(count).await?.iter().map(|event| event.sequence).collect();
             if !trial.capabilities.ordered {
@@ -86,11 +86,11 @@ pub(super) async fn replays_from_the_earliest(trial: &Trial<'_>) -> Outcome {
 
 pub(super) async fn replays_from_a_position(trial: &Trial<'_>) -> Outcome {
     let past = Past::new(trial).await?;
-    let Some(position) = past.got[10].delivery.position else {
+    let Some(place) = PartitionPosition::of(&past.got[10].delivery) else {
         trial.skip("deliveries have no position");
         return Ok(());
     };
-    past.replays(trial, Start::Position(position), 11).await
+    past.replays(trial, Start::Positions(vec![place]), 11).await
 }
 
 pub(super) async fn replays_from_a_time(trial: &Trial<'_>) -> Outcome {

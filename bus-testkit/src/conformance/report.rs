@@ -3,6 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// What one check holds transports to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Promise {
+    /// The name of the check.
+    pub check: &'static str,
+    /// The promise, in words.
+    pub words: &'static str,
+    /// The field of [`Capabilities`](jitney_core::Capabilities) that makes it; every backend makes it where there is none.
+    pub capability: Option<&'static str>,
+}
+
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use std::future::Future;
 use super::checks::{CHECKS, Check};
 use super::failure::Failure;
 use super::fixture::Fixture;
-use super::report::{Answer, CheckResult, Report, Verdict};
+use super::report::{Answer, CheckResult, Promise, Report, Verdict};
 use super::trial::Trial;
 
 /// A check may take this many times the fixture's patience.
@@ -15,6 +15,15 @@ const PATIENCE_PER_CHECK: u32 = 30;
 /// The names of all checks, in the order in which they run.
 pub fn check_names() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|check| check.name)
+}
+
+/// What each check holds transports to, in the order in which they run.
+pub fn promises() -> impl Iterator<Item = Promise> {
+    let promise = |check: &Check| {
+        let (words, capability) = (check.promise, check.needs.capability());
+        Promise { check: check.name, words, capability }
+    };
+    CHECKS.iter().map(promise)
 }
 
 /// Runs every check that the backend's capabilities call for, one after the other, each with topics and groups of

@@ -2,8 +2,6 @@
 
 use std::error::Error;
 
-use jitney_core::transport::{Mode, Subscription};
-
 use super::failure::{Outcome, ensure};
 use super::trial::Trial;
 use crate::history::EventRef;
@@ -18,13 +16,7 @@ pub(super) async fn keeps_credentials_to_itself(trial: &Trial<'_>) -> Outcome {
     let transport = trial.transport().await?;
     silent("describe()", transport.describe())?;
     silent("the transport's Debug output", format!("{transport:?} {transport:#?}"))?;
-    let no_topics = Subscription {
-        group: trial.name("group"),
-        interests: Vec::new(),
-        mode: Mode::Competing,
-        start: trial.beginning(),
-        prefetch: 1,
-    };
+    let no_topics = trial.subscription(&trial.name("group"), &[]);
     if let Err(error) = trial.wait("a subscription", transport.subscribe(no_topics)).await? {
         silent("the error of a subscription", debug_and_display(&error))?;
     }

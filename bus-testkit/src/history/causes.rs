@@ -25,7 +25,9 @@ pub(super) fn judge<'h>(
     let between =
         |record: &&Record| !record.is_before(earlier.record, slack) && !next.record.is_before(record, slack);
     let rewound = index.rewinds.get(next.group).is_some_and(|rewinds| rewinds.iter().any(between));
-    if expected.free_duplicates || rewound || !index.published_once(&next.arrival.event) {
+    let event = &next.arrival.event;
+    let stored_twice = expected.faults_repeat_publishes && index.published_through_a_fault(event, slack);
+    if expected.free_duplicates || rewound || stored_twice || !index.published_once(event) {
         return Again::Explained;
     }
     let fault = index.faults.iter().any(between);

@@ -19,6 +19,9 @@ pub struct Expectations {
     pub settles_up_to_a_gap: bool,
     /// A fault may undo a settlement that was answered before it.
     pub faults_undo_settlements: bool,
+    /// What is being published when a fault happens may be stored twice, as by a publisher that sends again what was not
+    /// answered.
+    pub faults_repeat_publishes: bool,
     /// What stays unsettled for this long may come again.
     pub settle_within: Option<Duration>,
     /// How far the clocks of two recorders may be apart.
@@ -33,6 +36,7 @@ impl Default for Expectations {
             free_duplicates: false,
             settles_up_to_a_gap: false,
             faults_undo_settlements: false,
+            faults_repeat_publishes: false,
             settle_within: None,
             clock_slack: Duration::ZERO,
         }
@@ -82,6 +86,13 @@ impl Expectations {
     #[must_use]
     pub fn faults_undo_settlements(mut self, undo: bool) -> Self {
         self.faults_undo_settlements = undo;
+        self
+    }
+
+    /// With or without leave for faults to repeat what is being published.
+    #[must_use]
+    pub fn faults_repeat_publishes(mut self, repeat: bool) -> Self {
+        self.faults_repeat_publishes = repeat;
         self
     }
 

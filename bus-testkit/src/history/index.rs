@@ -1,6 +1,7 @@
 //! The records of a history, by what is asked about them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use super::{Arrival, EventRef, PublishOutcome, Record, SettledAs, What};
 
@@ -36,6 +37,7 @@ pub(super) struct Index<'h> {
     /// The deliveries to each group, by time.
     groups: BTreeMap<&'h str, Vec<Delivered<'h>>>,
     settlements: HashMap<(MemberRef<'h>, (u64, u64)), Vec<&'h Record>>,
+    settling: HashMap<(MemberRef<'h>, (u64, u64)), &'h Record>,
     revoked: HashMap<(MemberRef<'h>, u64), &'h Record>,
     lost: HashMap<(MemberRef<'h>, u64), &'h Record>,
     left: HashMap<MemberRef<'h>, &'h Record>,
@@ -67,6 +69,9 @@ impl<'h> Index<'h> {
                 self.deliveries.entry((group, &arrival.event)).or_default().push(delivered);
                 self.groups.entry(group).or_default().push(delivered);
                 self.assignments.entry(delivered.assignment()).or_default().push(delivered);
+            }
+            What::Settling { group, member, token, .. } => {
+                self.settling.insert(((group, member), *token), record);
             }
             What::Settled { group, member, token, .. } => {
                 self.settlements.entry(((group, member), *token)).or_default().push(record);
@@ -103,6 +108,12 @@ impl<'h> Index<'h> {
         let publishes = self.publishes.get(event).map_or(&[][..], Vec::as_slice);
         let begun = publishes.iter().filter(|record| matches!(record.what, What::Publishing { .. })).count();
         begun <= 1 && self.outcomes(event).eq([PublishOutcome::Acked])
+    }
+
+    /// Whether the only publish of `event` began before a fault and was answered after it.
+    pub(super) fn published_through_a_fault(&self, event: &EventRef, slack: Duration) -> bool {
+        let Some([begun, answered]) = self.publishes.get(event).map(Vec::as_slice) else { return false };
+        self.faults.iter().any(|fault| !fault.is_before(begun, slack) && !answered.is_before(fault, slack))
     }
 
     fn outcomes(&self, event: &EventRef) -> impl Iterator<Item = PublishOutcome> {
@@ -148,6 +159,17 @@ impl<'h> Index<'h> {
     pub(super) fn done(&self, delivered: &Delivered<'h>) -> Option<&'h Record> {
         let mut settlements = self.settlements(delivered);
         settlements.find(|&(_, settle, ok)| ok && settle != SettledAs::Retry).map(|(record, ..)| record)
+    }
+
+    /// Whether a delivery may be done though nobody knows: that was asked for, and never answered for a fault.
+    pub(super) fn may_be_done(&self, delivered: &Delivered<'h>, slack: Duration) -> bool {
+        let token = (delivered.arrival.epoch, delivered.arrival.token);
+        let asked = self.settling.get(&((delivered.group, delivered.member), token));
+        asked.is_some_and(|asked| {
+            !matches!(asked.what, What::Settling { settle: SettledAs::Retry, .. })
+                && self.settlements(delivered).next().is_none()
+                && self.faults.iter().any(|fault| !fault.is_before(asked, slack))
+        })
     }
 
     pub(super) fn revoked(&self, delivered: &Delivered<'h>) -> Option<&'h Record> {

@@ -53,6 +53,18 @@ pub enum What {
         /// The delivery.
         arrival: Arrival,
     },
+    /// A settlement is about to be asked for. Without a [`What::Settled`] after it, as where the process was killed, its
+    /// outcome is unknown.
+    Settling {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+        /// Epoch and number of the delivery's token.
+        token: (u64, u64),
+        /// What is asked for.
+        settle: SettledAs,
+    },
     /// A settlement was answered.
     Settled {
         /// The group.
@@ -199,6 +211,9 @@ impl fmt::Display for Record {
                     write!(f, " at {position}")?;
                 }
                 write!(f, ", token {epoch}.{token}")
+            }
+            What::Settling { group, member, token: (epoch, number), settle } => {
+                write!(f, "{member} of {group} settling token {epoch}.{number}: {settle:?}")
             }
             What::Settled { group, member, token: (epoch, number), settle, ok } => {
                 let answer = if *ok { "ok" } else { "failed" };

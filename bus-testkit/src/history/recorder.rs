@@ -1,6 +1,9 @@
 //! Writing a history down.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jitney_core::Env;
@@ -18,19 +21,45 @@ pub struct Recorder {
     name: Arc<str>,
     env: Env,
     started: (i64, Instant),
-    records: Arc<Mutex<Vec<Record>>>,
+    book: Arc<Mutex<Book>>,
+}
+
+#[derive(Default)]
+struct Book {
+    records: Vec<Record>,
+    /// Where each record is written as well, before anything else happens.
+    file: Option<File>,
 }
 
 impl Recorder {
     /// An empty recorder; `name` is unique among those whose records will be merged.
     pub fn new(name: &str, env: Env) -> Self {
+        Recorder::with(name, env, Book::default())
+    }
+
+    /// A recorder that also writes each record to a new file at `path`, one JSON object a line, before it goes on: what
+    /// a process recorded outlives the process, however that ends. [`History::read`] reads the file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be made.
+    ///
+    /// # Panics
+    ///
+    /// The recorder panics where a record cannot be written: a history with a hole would blame the innocent.
+    pub fn to_file(name: &str, env: Env, path: &Path) -> io::Result<Self> {
+        let file = Some(File::create_new(path)?);
+        Ok(Recorder::with(name, env, Book { records: Vec::new(), file }))
+    }
+
+    fn with(name: &str, env: Env, book: Book) -> Self {
         let started = (env.now().as_millisecond(), env.instant());
-        Recorder { name: name.into(), env, started, records: Arc::default() }
+        Recorder { name: name.into(), env, started, book: Arc::new(Mutex::new(book)) }
     }
 
     /// Everything recorded so far.
     pub fn history(&self) -> History {
-        self.records().clone().into()
+        self.book().records.clone().into()
     }
 
     /// A publish is about to begin.
@@ -52,6 +81,11 @@ impl Recorder {
     /// A delivery came.
     pub fn delivered(&self, group: &str, member: &str, arrival: Arrival) {
         self.record(What::Delivered { group: group.to_owned(), member: member.to_owned(), arrival });
+    }
+
+    /// A settlement is about to be asked for.
+    pub fn settling(&self, group: &str, member: &str, token: (u64, u64), settle: SettledAs) {
+        self.record(What::Settling { group: group.to_owned(), member: member.to_owned(), token, settle });
     }
 
     /// A settlement was answered.
@@ -85,17 +119,23 @@ impl Recorder {
     }
 
     fn record(&self, what: What) {
-        let mut records = self.records();
-        let number = records.len() as u64;
+        let mut book = self.book();
+        let number = book.records.len() as u64;
         // By the clock that never goes back, so that times follow the order of the records.
         let (start, since) = self.started;
         let elapsed = self.env.instant().duration_since(since).as_millis();
         let millis = start.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
-        records.push(Record { recorder: self.name.as_ref().to_owned(), number, millis, what });
+        let record = Record { recorder: self.name.as_ref().to_owned(), number, millis, what };
+        if let Some(file) = &mut book.file {
+            let mut line = serde_json::to_vec(&record).expect("a record has nothing that JSON cannot say");
+            line.push(b'\n');
+            file.write_all(&line).expect("a record is written to its file");
+        }
+        book.records.push(record);
     }
 
-    fn records(&self) -> MutexGuard<'_, Vec<Record>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,14 +5,14 @@ mod publishing;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::admin::{Admin, Lag, TopicSpec};
 use jitney_core::message::{Message, Outbound};
 use jitney_core::transport::{
-    Delivery, Mode, Position, Published, Settler, Start, Subscribed, Subscription, Token, Transport,
+    Delivery, Mode, Published, Settler, Start, Subscribed, Subscription, Token, Transport,
 };
 use jitney_core::{Capabilities, Error, ErrorKind};
 
@@ -56,6 +56,7 @@ pub(crate) enum Fault {
     InventsDeliveries,
     DeliversAfterAck,
     CountsWrongly,
+    GivesLargerBatches,
     LosesUnsettledOnDrop,
     LosesUnsettledOnClose,
     // Settling.
@@ -70,14 +71,35 @@ pub(crate) enum Fault {
     LosesDeadLetters,
     StripsDeadLetters,
     RepeatsDeadLetters,
+    // Transactions.
+    PublishesOneByOne,
+    StoresOutputsAtOnce,
+    LosesOutputs,
+    OutputsOutliveTheirMember,
     // Beside.
     IgnoresSeek,
     SeeksOneTooFar,
     SeeksTimeAtTheEarliest,
     LagIsZero,
+    MakesNoGroups,
+    KeepsDeletedGroups,
+    DeletesGroupsInUse,
     LeaksPassword,
     LeaksPasswordInErrors,
     ForgetsOnRestart,
+}
+
+impl Fault {
+    /// Whether it shows only where the transport inside has transactions.
+    pub(crate) fn is_about_transactions(self) -> bool {
+        matches!(
+            self,
+            Fault::PublishesOneByOne
+                | Fault::StoresOutputsAtOnce
+                | Fault::LosesOutputs
+                | Fault::OutputsOutliveTheirMember
+        )
+    }
 }
 
 /// Group, topic and position.
@@ -90,6 +112,8 @@ pub(crate) struct Wires {
     topics: Mutex<Vec<String>>,
     /// The live delivery of each message to each group: what a settlement under an old epoch wrongly settles.
     live: Mutex<HashMap<Place, Live>>,
+    /// The transport inside, for what is published beside it.
+    beside: OnceLock<Arc<dyn Transport>>,
 }
 
 /// Deliveries that are with members of one transport, and who can settle them.
@@ -104,6 +128,7 @@ pub(crate) struct Broken {
     buffer: Mutex<Vec<Outbound>>,
     closed: AtomicBool,
     closes: AtomicUsize,
+    deletes: AtomicUsize,
     take_another: Arc<AtomicBool>,
     outstanding: Outstanding,
 }
@@ -115,6 +140,10 @@ impl Broken {
             // The transport inside takes long to take back what this one promises soon.
             capabilities.settle_within = Some(Duration::from_secs(1));
         }
+        if fault == Fault::GivesLargerBatches {
+            capabilities.max_batch = Some(2);
+        }
+        wires.beside.get_or_init(|| Arc::clone(&inner));
         Broken {
             inner,
             fault,
@@ -124,6 +153,7 @@ impl Broken {
             buffer: Mutex::default(),
             closed: AtomicBool::new(false),
             closes: AtomicUsize::new(0),
+            deletes: AtomicUsize::new(0),
             take_another: Arc::default(),
             outstanding: Arc::default(),
         }
@@ -151,6 +181,14 @@ impl Transport for Broken {
 
     async fn publish(&self, batch: Vec<Outbound>) -> Vec<Published> {
         self.publish_broken(batch).await
+    }
+
+    async fn publish_atomically(&self, batch: Vec<Outbound>) -> Published {
+        if self.fault != Fault::PublishesOneByOne {
+            return self.inner.publish_atomically(batch).await;
+        }
+        let outcomes = self.inner.publish(batch).await;
+        outcomes.into_iter().find(|one| !matches!(one, Published::Acked)).unwrap_or(Published::Acked)
     }
 
     async fn subscribe(&self, mut subscription: Subscription) -> Result<Subscribed, Error> {
@@ -196,6 +234,21 @@ impl Admin for Broken {
         self.admin_inside()?.ensure_topics(topics).await
     }
 
+    async fn ensure_groups(&self, groups: &[Subscription]) -> Result<(), Error> {
+        match self.fault {
+            Fault::MakesNoGroups => Ok(()),
+            _ => self.admin_inside()?.ensure_groups(groups).await,
+        }
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        match self.fault {
+            Fault::KeepsDeletedGroups if self.deletes.fetch_add(1, Ordering::SeqCst) > 0 => Ok(()),
+            Fault::DeletesGroupsInUse => Ok(()),
+            _ => self.admin_inside()?.delete_group(group).await,
+        }
+    }
+
     async fn lag(&self, group: &str) -> Result<Vec<Lag>, Error> {
         match self.fault {
             Fault::LagIsZero => Ok(Vec::new()),
@@ -206,9 +259,12 @@ impl Admin for Broken {
     async fn seek(&self, group: &str, start: Start) -> Result<(), Error> {
         let start = match (self.fault, start) {
             (Fault::IgnoresSeek, _) => return Ok(()),
-            (Fault::SeeksOneTooFar, Start::Position(Position(at))) => Start::Position(Position(at + 1)),
+            (Fault::SeeksOneTooFar, Start::Positions(mut places)) => {
+                places.iter_mut().for_each(|place| place.position.0 += 1);
+                Start::Positions(places)
+            }
             (Fault::SeeksTimeAtTheEarliest, Start::Time(_)) => Start::Earliest,
-            _ => start,
+            (_, start) => start,
         };
         self.admin_inside()?.seek(group, start).await
     }

@@ -43,6 +43,7 @@ faults! {
     ignoring_prefetch: IgnoresPrefetch is caught by [keeps_to_the_prefetch] saying "the prefetch is 10";
     blocking_the_next: BlocksTheNext is caught by [unsettled_does_not_block_the_next] saying "1 of 100 deliveries came";
     ignoring_no_demand: IgnoresDemand is caught by [gives_nothing_without_demand] saying "a demand of nothing";
+    exceeding_its_batches: GivesLargerBatches is caught by [keeps_to_its_batches] saying "the backend says 2";
     giving_too_much: GivesTooMuch is caught by [gives_no_more_than_demanded] saying "with a demand of";
     losing_on_cancelled_polls: LosesOnCancelledPoll is caught by [cancelled_polls_lose_nothing] saying "to a reader that turned away";
     delivering_twice: DeliversTwice is caught by [delivers_what_was_published] saying "everything was settled, but";
@@ -50,7 +51,7 @@ faults! {
     inventing: InventsDeliveries is caught by [delivers_from_20_topics] saying "nothing is invented";
     delivering_after_ack: DeliversAfterAck is caught by [settled_does_not_come_again] saying "everything was acked, but";
     repeating_settled_events: DeliversAfterAck is caught by [loses_nothing_while_members_come_and_go] saying "settled means settled";
-    counting_wrongly: CountsWrongly is caught by [retry_comes_again] saying "is called attempt 1";
+    counting_wrongly: CountsWrongly is caught by [counts_deliveries] saying "delivery 2 of";
     losing_unsettled_on_drop: LosesUnsettledOnDrop is caught by [unsettled_goes_to_another_member loses_nothing_while_members_come_and_go] saying "in vain";
     losing_unsettled_on_close: LosesUnsettledOnClose is caught by [continues_after_close] saying "0 of 10 events came";
     ignoring_retry: IgnoresRetry is caught by [retry_comes_again] saying "0 of 2 deliveries came";
@@ -64,10 +65,17 @@ faults! {
     losing_dead_letters: LosesDeadLetters is caught by [stores_dead_letters_whole] saying "0 dead letters are there";
     stripping_dead_letters: StripsDeadLetters is caught by [stores_dead_letters_whole] saying "lacks the header";
     repeating_dead_letters: RepeatsDeadLetters is caught by [stores_dead_letters_whole] saying "stored as a dead letter, but";
+    publishing_one_by_one: PublishesOneByOne is caught by [publishes_all_or_nothing] saying "behind a batch that was refused";
+    storing_outputs_at_once: StoresOutputsAtOnce is caught by [stores_outputs_with_settlements outputs_wait_for_what_came_earlier] saying "something earlier in the partition is unsettled, but";
+    losing_outputs: LosesOutputs is caught by [stores_outputs_with_settlements outputs_wait_for_what_came_earlier] saying "waited 20s in vain";
+    outputs_of_the_dead: OutputsOutliveTheirMember is caught by [stores_outputs_with_settlements] saying "the member went before";
     ignoring_seek: IgnoresSeek is caught by [replays_from_the_earliest replays_from_a_position replays_from_a_time] saying "events came";
     seeking_one_too_far: SeeksOneTooFar is caught by [replays_from_a_position] saying "9 of 10 events came";
     seeking_time_wrongly: SeeksTimeAtTheEarliest is caught by [replays_from_a_time] saying "beginning with Time";
     hiding_lag: LagIsZero is caught by [lag_grows_and_shrinks] saying "the lag stays at 0";
+    making_no_groups: MakesNoGroups is caught by [ensured_group_gets_what_came_before_it_joined] saying "of 50 events came";
+    keeping_deleted_groups: KeepsDeletedGroups is caught by [deleted_group_begins_anew] saying "of 50 events came";
+    deleting_groups_in_use: DeletesGroupsInUse is caught by [deleted_group_begins_anew] saying "although it has a member";
     leaking_the_password: LeaksPassword is caught by [keeps_credentials_to_itself] saying "describe()";
     leaking_the_password_in_errors: LeaksPasswordInErrors is caught by [keeps_credentials_to_itself] saying "the error of a publish";
     forgetting_on_restart: ForgetsOnRestart is caught by [survives_restarts_of_the_broker] saying "in vain";

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jitney_core::message::Message;
-use jitney_core::transport::{Start, Token, Transport};
+use jitney_core::transport::{Interest, Start, Token, Transport};
 use jitney_core::{Capabilities, Env};
 
 use transport::Reference;
@@ -93,7 +93,15 @@ impl State {
         self.wake();
     }
 
-    fn start(&mut self, name: &str, start: Start) {
+    fn ensure(&mut self, name: &str, interests: &[Interest], start: &Start) {
+        if !self.groups.contains_key(name) {
+            let topics = interests.iter().map(|interest| interest.topic.clone()).collect();
+            self.groups.insert(name.to_owned(), Group { topics, ..Group::default() });
+            self.start(name, start);
+        }
+    }
+
+    fn start(&mut self, name: &str, start: &Start) {
         let Some(group) = self.groups.get_mut(name) else { return };
         group.waiting.clear();
         group.in_flight.clear();
@@ -102,8 +110,10 @@ impl State {
                 let wanted = match start {
                     Start::Earliest => true,
                     Start::Latest => false,
-                    Start::Position(from) => position as u64 >= from.0,
-                    Start::Time(from) => message.time >= from,
+                    Start::Positions(_) => {
+                        start.position_in(topic, 0).is_none_or(|from| position as u64 >= from.0)
+                    }
+                    Start::Time(from) => message.time >= *from,
                 };
                 if wanted {
                     group.waiting.insert(

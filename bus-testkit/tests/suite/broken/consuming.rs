@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use jitney_core::Error;
 use jitney_core::dead_letter::DeadLetter;
+use jitney_core::message::Outbound;
 use jitney_core::transport::{
     Delivery, Demand, Epoch, Settle, SettleError, Settlement, Settler, Source, SourceEvent, Subscribed, Token,
 };
@@ -29,6 +30,8 @@ pub(crate) struct BrokenHalves {
     outstanding: Outstanding,
     settled: Mutex<Vec<Delivery>>,
     extra: Mutex<VecDeque<Delivery>>,
+    /// Outputs whose settlements the member has asked for.
+    kept: Mutex<Vec<Outbound>>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -49,6 +52,7 @@ impl BrokenHalves {
             outstanding: Arc::clone(outstanding),
             settled: Mutex::default(),
             extra: Mutex::default(),
+            kept: Mutex::default(),
             waker: Mutex::default(),
         });
         let settler = Arc::new(BrokenSettler(Arc::clone(&shared)));
@@ -73,6 +77,11 @@ impl BrokenHalves {
         self.wires.live.lock().unwrap().insert(place, (delivery.token, Arc::clone(&self.settler)));
     }
 
+    async fn publish_beside(&self, outputs: Vec<Outbound>) {
+        let transport = self.wires.beside.get().unwrap();
+        transport.publish(outputs).await.into_iter().for_each(|one| one.into_result().unwrap());
+    }
+
     fn place(&self, delivery: &Delivery) -> (String, String, u64) {
         let position = delivery.position.map_or(0, |position| position.0);
         (self.group.clone(), delivery.message.topic.to_string(), position)
@@ -82,7 +91,7 @@ impl BrokenHalves {
 pub(crate) async fn ack_outstanding(outstanding: &Outstanding) {
     let all: Vec<_> = outstanding.lock().unwrap().drain().collect();
     for (token, (_, settler)) in all {
-        settler.settle(vec![Settlement { token, settle: Settle::Ack }]).await.unwrap();
+        settler.settle(vec![Settlement::new(token, Settle::Ack)]).await.unwrap();
     }
 }
 
@@ -158,6 +167,9 @@ impl Drop for BrokenSource {
             // The transport inside settles without waiting.
             ack_outstanding(&self.shared.mine).now_or_never().unwrap();
         }
+        let kept = std::mem::take(&mut *self.shared.kept.lock().unwrap());
+        // So does it publish.
+        self.shared.publish_beside(kept).now_or_never().unwrap();
     }
 }
 
@@ -193,7 +205,8 @@ impl Settler for BrokenSettler {
 }
 
 impl BrokenSettler {
-    async fn alter(&self, Settlement { token, mut settle }: Settlement, altered: &mut Vec<Settlement>) {
+    async fn alter(&self, settlement: Settlement, altered: &mut Vec<Settlement>) {
+        let Settlement { token, mut settle, mut outputs, .. } = settlement;
         let shared = &self.0;
         let known = shared.mine.lock().unwrap().get(&token).map(|(delivery, _)| delivery.clone());
         let before = shared.settled.lock().unwrap().iter().any(|delivery| delivery.token == token);
@@ -211,7 +224,7 @@ impl BrokenSettler {
             (Fault::SettlesAllBefore, Settle::Ack) => {
                 let tokens: Vec<_> = shared.mine.lock().unwrap().keys().copied().collect();
                 let lower = tokens.into_iter().filter(|other| other.number < token.number);
-                altered.extend(lower.map(|token| Settlement { token, settle: Settle::Ack }));
+                altered.extend(lower.map(|token| Settlement::new(token, Settle::Ack)));
             }
             (Fault::DeliversAfterAck, Settle::Ack) if token.number.is_multiple_of(7) => {
                 known.clone().into_iter().for_each(|delivery| shared.again(delivery));
@@ -221,9 +234,12 @@ impl BrokenSettler {
                     shared.wires.live.lock().unwrap().get(&shared.place(delivery)).cloned()
                 });
                 if let Some((token, settler)) = live {
-                    settler.settle(vec![Settlement { token, settle: Settle::Ack }]).await.unwrap();
+                    settler.settle(vec![Settlement::new(token, Settle::Ack)]).await.unwrap();
                 }
             }
+            (Fault::StoresOutputsAtOnce, _) => shared.publish_beside(std::mem::take(&mut outputs)).await,
+            (Fault::OutputsOutliveTheirMember, _) => shared.kept.lock().unwrap().extend(outputs.clone()),
+            (Fault::LosesOutputs, _) => outputs.clear(),
             _ => {}
         }
         if shared.fault != Fault::LosesUnsettledOnDrop || known.is_some() {
@@ -232,7 +248,7 @@ impl BrokenSettler {
         if let Some(delivery) = known {
             shared.settled.lock().unwrap().push(delivery);
         }
-        altered.push(Settlement { token, settle });
+        altered.push(Settlement::new(token, settle).with_outputs(outputs));
     }
 }
 

@@ -51,14 +51,8 @@ impl Source for ReferenceSource {
             let entry = group.waiting.remove(&place).unwrap();
             state.counter += 1;
             let token = Token { epoch: Epoch(epoch), number: state.counter };
-            deliveries.push(Delivery {
-                message: Arc::clone(&entry.message),
-                partition: 0,
-                position: Some(Position(place.0 as u64)),
-                attempt: entry.attempt,
-                epoch: token.epoch,
-                token,
-            });
+            let delivery = Delivery::new(Arc::clone(&entry.message), token);
+            deliveries.push(delivery.at(0, Position(place.0 as u64)).attempt(entry.attempt));
             group
                 .in_flight
                 .insert(token, InFlight { place, entry, member: *member, deadline: now + SETTLE_WITHIN });
@@ -93,7 +87,7 @@ impl Settler for ReferenceSettler {
         let now = self.0.broker.1.instant();
         let mut state = self.0.broker.state();
         let Some(group) = state.groups.get_mut(&self.0.group) else { return Ok(()) };
-        for Settlement { token, settle } in settlements {
+        for Settlement { token, settle, .. } in settlements {
             let Some(InFlight { place, mut entry, .. }) = group.in_flight.remove(&token) else { continue };
             match settle {
                 Settle::Ack => {}

@@ -11,7 +11,7 @@ use jitney_core::transport::{Mode, Published, Start, Subscribed, Subscription, T
 use jitney_core::{Capabilities, Error, ErrorKind};
 
 use super::member::{Half, ReferenceSettler, ReferenceSource};
-use super::{Broker, Group, MAX_BYTES, Member};
+use super::{Broker, MAX_BYTES, Member};
 
 pub(super) struct Reference {
     pub(super) broker: Broker,
@@ -57,11 +57,7 @@ impl Transport for Reference {
             Mode::Competing => subscription.group,
             Mode::Broadcast => format!("{}/{member}", subscription.group),
         };
-        if !state.groups.contains_key(&group) {
-            let topics = subscription.interests.into_iter().map(|interest| interest.topic).collect();
-            state.groups.insert(group.clone(), Group { topics, ..Group::default() });
-            state.start(&group, subscription.start);
-        }
+        state.ensure(&group, &subscription.interests, &subscription.start);
         let epoch = state.next();
         let of = state.groups.get_mut(&group).unwrap();
         of.members.insert(member, Member { epoch, ..Member::default() });
@@ -102,6 +98,21 @@ impl Admin for Reference {
         Ok(())
     }
 
+    async fn ensure_groups(&self, groups: &[Subscription]) -> Result<(), Error> {
+        let mut state = self.broker.state();
+        groups.iter().for_each(|wish| state.ensure(&wish.group, &wish.interests, &wish.start));
+        Ok(())
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        let mut state = self.broker.state();
+        if state.groups.get(group).is_some_and(|group| !group.members.is_empty()) {
+            return Err(Error::config("the group has members"));
+        }
+        state.groups.remove(group);
+        Ok(())
+    }
+
     async fn lag(&self, group: &str) -> Result<Vec<Lag>, Error> {
         let state = self.broker.state();
         let group = state.groups.get(group).ok_or_else(|| Error::config("no such group"))?;
@@ -114,7 +125,7 @@ impl Admin for Reference {
     }
 
     async fn seek(&self, group: &str, start: Start) -> Result<(), Error> {
-        self.broker.state().start(group, start);
+        self.broker.state().start(group, &start);
         Ok(())
     }
 

@@ -1,0 +1,105 @@
+//! Events on their way into an outbox.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::Shard;
+use crate::codec::{Codec, Destination, JsonPayload, NativeJson};
+use crate::event::{DomainEvent, Keyed};
+use crate::message::{Message, Topic};
+use crate::{Env, Envelope, Error, ErrorKind, Head, Metadata};
+
+/// An event that is to be stored in an outbox.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OutboxEvent {
+    /// Everything of the envelope but the payload.
+    pub head: Head,
+    /// The payload, as JSON text.
+    pub payload: Bytes,
+    /// The topic that it goes to.
+    pub topic: Cow<'static, str>,
+    /// What decides on lane and partition; the aggregate's id where there is none.
+    pub key: Option<String>,
+}
+
+impl OutboxEvent {
+    /// `event`, recorded now under a new id, at the start of a new chain.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Encode`](ErrorKind::Encode) when the payload cannot be serialized.
+    pub fn new<E: Keyed>(env: &Env, event: &E) -> Result<Self, Error> {
+        let key = event.key();
+        let this = OutboxEvent::of(env, event.aggregate_id(), event)?;
+        Ok(OutboxEvent { key, ..this })
+    }
+
+    /// The same for an event that does not say itself which aggregate it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of<E: DomainEvent>(env: &Env, aggregate_id: String, event: &E) -> Result<Self, Error> {
+        let event_type = event.event_type();
+        let mut payload = Vec::new();
+        crate::codec::EncodePayload::write_json(event, &mut payload).map_err(|error| {
+            let what = format!("encoding the payload of `{event_type}` for the outbox");
+            Error::new(ErrorKind::Encode, what).with_source(error)
+        })?;
+        let (name, aggregate) = (event_type.name(), event_type.aggregate());
+        let head = Head::new(env.new_id(), name, aggregate, aggregate_id, env.now(), event_type.version());
+        let topic = event_type.topic().into();
+        Ok(OutboxEvent { head, payload: payload.into(), topic, key: None })
+    }
+
+    /// An event that has its envelope already, such as one of an event store, for `topic`.
+    pub fn from_head(head: Head, payload: impl Into<Bytes>, topic: impl Into<Cow<'static, str>>) -> Self {
+        OutboxEvent { head, payload: payload.into(), topic: topic.into(), key: None }
+    }
+
+    /// With `metadata`.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.head.metadata = metadata;
+        self
+    }
+
+    /// It follows from `cause`: its chain, user and trace are carried on.
+    #[must_use]
+    pub fn caused_by<E>(mut self, cause: &Envelope<E>) -> Self {
+        self.head.metadata.follow(cause.head());
+        self
+    }
+
+    /// The shard that it belongs to: all events of one key are in one.
+    pub fn shard(&self) -> Shard {
+        Shard::of(self.key.as_deref().unwrap_or(&self.head.aggregate_id))
+    }
+
+    /// The message that an outbox stores: topic, key, and the envelope as native JSON.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Encode`](ErrorKind::Encode) when the payload is no JSON.
+    pub fn into_message(mut self) -> Result<Message, Error> {
+        if self.head.metadata.correlation_id.is_none() {
+            self.head.metadata.correlation_id = Some(self.head.event_id.clone());
+        }
+        let destination = Destination::new(&self.topic, "");
+        let encoded = NativeJson.encode(destination, &self.head, &JsonPayload(self.payload))?;
+        let key = self.key.unwrap_or_else(|| self.head.aggregate_id.clone());
+        let topic = match self.topic {
+            Cow::Borrowed(name) => Topic::from(name),
+            Cow::Owned(name) => Topic::from(name),
+        };
+        Ok(Message {
+            topic,
+            key: Some(key.into()),
+            headers: encoded.headers,
+            time: self.head.time,
+            body: encoded.body,
+        })
+    }
+}

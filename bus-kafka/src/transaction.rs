@@ -1,0 +1,274 @@
+//! Transactions: messages and offsets that become visible together, or not at all.
+//!
+//! Everything here blocks, and belongs on a thread where that is allowed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jitney_core::message::Message;
+use jitney_core::{Env, Error, ErrorKind};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::{error, record};
+
+/// How long a full queue is given to drain before the next try.
+const DRAIN: Duration = Duration::from_millis(50);
+
+/// The shortest time that the cluster is given for an answer.
+const AT_LEAST: Duration = Duration::from_secs(1);
+
+/// A producer of transactions under one name.
+pub(crate) struct Transactions {
+    settings: ClientConfig,
+    name: String,
+    limit: Duration,
+    env: Env,
+    producer: Option<ThreadedProducer<Deliveries>>,
+    /// Messages go out each in a batch of its own.
+    is_single: bool,
+    /// Dead letters are among the messages.
+    has_letters: bool,
+}
+
+/// How a transaction failed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// Nothing of it is visible. Where a message was to blame, its place among them.
+    Aborted(Error, Option<usize>),
+    /// All of it may be visible, or nothing.
+    Unknown(Error),
+}
+
+impl Failed {
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Failed::Aborted(error, _) | Failed::Unknown(error) => error,
+        }
+    }
+}
+
+/// Remembers the first message that could not be delivered.
+#[derive(Default)]
+struct Deliveries {
+    context: Context,
+    failure: Arc<Mutex<Option<(usize, Code)>>>,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.context.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.context.error(error, reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
+        if let Err((error, _)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+            if matches!(code, Code::PurgeQueue | Code::PurgeInflight) {
+                // It was dropped because of another one, which is to blame.
+                return;
+            }
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert((index, code));
+        }
+    }
+}
+
+impl Transactions {
+    /// Transactions called `name` by a producer of `settings`, none of which may take longer than `limit`.
+    pub(crate) fn new(settings: ClientConfig, name: String, limit: Duration, env: Env) -> Self {
+        Transactions { settings, name, limit, env, producer: None, is_single: false, has_letters: false }
+    }
+
+    /// These, of a group: what is put aside may have come in a compressed batch, and be far larger than its topic allows.
+    pub(crate) fn with_letters(mut self) -> Self {
+        self.has_letters = true;
+        self
+    }
+
+    /// Stores `messages`, and the offsets that a group has reached, in one transaction.
+    pub(crate) fn run(
+        &mut self,
+        messages: &[&Message],
+        offsets: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
+    ) -> Result<(), Failed> {
+        match self.run_once(messages, offsets) {
+            // The cluster refuses a batch as a whole, which says nothing of any message in it. Each is judged for itself when
+            // it has a batch of its own.
+            Err((Failed::Aborted(error, _), Some(Code::MessageSizeTooLarge))) if !self.is_single => {
+                tracing::warn!(
+                    transaction = self.name,
+                    %error,
+                    "a batch was too large, and from now on messages are sent one by one: raise the topic's \
+                     `max.message.bytes` above 1 MB"
+                );
+                self.is_single = true;
+                self.settings.set("batch.num.messages", "1");
+                if self.has_letters && self.settings.get("compression.type") == Some("none") {
+                    self.settings.set("compression.type", "gzip");
+                }
+                self.run_once(messages, offsets).map_err(|(failed, _)| failed)
+            }
+            ran => ran.map_err(|(failed, _)| failed),
+        }
+    }
+
+    /// Runs one transaction; with the failure, why the cluster did not take a message, where that was the reason.
+    fn run_once(
+        &mut self,
+        messages: &[&Message],
+        offsets: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
+    ) -> Result<(), (Failed, Option<Code>)> {
+        let producer = self.ready().map_err(|failed| (failed, None))?;
+        let ran = self.attempt(&producer, messages, offsets);
+        let code = failure(&producer).map(|(_, code)| code);
+        let is_lost = match &ran {
+            Ok(()) => false,
+            Err(Failed::Aborted(..)) => {
+                let aborted = producer.abort_transaction(self.limit);
+                // Where the cluster refused a message, the client would number the next ones wrong.
+                let lost = aborted.is_err() || code.is_some();
+                if let Err(error) = aborted {
+                    tracing::debug!(%error, transaction = self.name, "a transaction was not aborted in order");
+                }
+                lost
+            }
+            // Only a new producer under the same name can find out, since it waits for the end of the old one's.
+            Err(Failed::Unknown(_)) => true,
+        };
+        if is_lost {
+            drop(producer);
+        } else {
+            // Aborting has answered for what was left.
+            *producer.context().failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.producer = Some(producer);
+        }
+        ran.map_err(|failed| (failed, code))
+    }
+
+    fn attempt(
+        &self,
+        producer: &ThreadedProducer<Deliveries>,
+        messages: &[&Message],
+        offsets: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
+    ) -> Result<(), Failed> {
+        producer.begin_transaction().map_err(|error| self.aborted("beginning", error))?;
+        let deadline = self.env.instant() + self.limit;
+        for (index, message) in messages.iter().enumerate() {
+            loop {
+                let Err((error, _)) = producer.send(record::record(message, index)) else { break };
+                match error.rdkafka_error_code() {
+                    Some(Code::QueueFull) if producer.in_flight_count() == 0 => {
+                        return Err(self.not_taken(message, index, Code::MessageSizeTooLarge));
+                    }
+                    Some(Code::QueueFull) if self.env.instant() < deadline => {
+                        // What fails shows up in the end.
+                        let _ = producer.flush(DRAIN);
+                    }
+                    code => return Err(self.not_taken(message, index, code.unwrap_or(Code::Unknown))),
+                }
+            }
+        }
+        let flushed = self.flush(producer, deadline);
+        if let Some((index, code)) = failure(producer) {
+            return Err(match messages.get(index) {
+                Some(message) => self.not_taken(message, index, code),
+                None => self.aborted("sending", KafkaError::MessageProduction(code)),
+            });
+        }
+        flushed.map_err(|error| self.aborted("sending", error))?;
+        if let Some((offsets, group)) = offsets {
+            producer
+                .send_offsets_to_transaction(offsets, group, self.left(deadline))
+                .map_err(|error| self.aborted("adding offsets to", error))?;
+        }
+        loop {
+            let Err(error) = producer.commit_transaction(self.left(deadline)) else { return Ok(()) };
+            let (requires_abort, is_retriable) = match &error {
+                KafkaError::Transaction(error) => (error.txn_requires_abort(), error.is_retriable()),
+                _ => (false, false),
+            };
+            if requires_abort {
+                return Err(self.aborted("committing", error));
+            }
+            if !is_retriable || self.env.instant() > deadline {
+                let error = error::client(&self.doing("committing"), error);
+                return Err(Failed::Unknown(
+                    Error::new(ErrorKind::Unknown, error.to_string()).with_source(error),
+                ));
+            }
+        }
+    }
+
+    /// What is left of a transaction's time, or long enough for an answer that is on its way.
+    fn left(&self, deadline: Instant) -> Duration {
+        deadline.saturating_duration_since(self.env.instant()).max(AT_LEAST)
+    }
+
+    /// Waits until every message is answered, or one has failed: those behind it are then held back, and never answered.
+    fn flush(&self, producer: &ThreadedProducer<Deliveries>, deadline: Instant) -> KafkaResult<()> {
+        loop {
+            match producer.flush(DRAIN) {
+                Err(_) if failure(producer).is_none() && self.env.instant() < deadline => {}
+                flushed => return flushed,
+            }
+        }
+    }
+
+    /// Gets ready for the first transaction, which ends one that an earlier process of this name left open.
+    pub(crate) fn prepare(&mut self) -> Result<(), Failed> {
+        self.producer = Some(self.ready()?);
+        Ok(())
+    }
+
+    fn ready(&mut self) -> Result<ThreadedProducer<Deliveries>, Failed> {
+        if let Some(producer) = self.producer.take() {
+            return Ok(producer);
+        }
+        let doing = self.doing("getting ready for");
+        let made: Result<ThreadedProducer<Deliveries>, _> =
+            self.settings.create_with_context(Deliveries::default());
+        let producer = made.map_err(|error| Failed::Aborted(error::bad_settings(&doing, &error), None))?;
+        producer
+            .init_transactions(self.limit)
+            .map_err(|error| Failed::Aborted(error::client(&doing, error), None))?;
+        Ok(producer)
+    }
+
+    fn not_taken(&self, message: &Message, index: usize, code: Code) -> Failed {
+        let doing = format!("{} (a message for topic `{}`)", self.doing("sending"), message.topic);
+        let error = error::not_published(&doing, code);
+        // Whatever became of the message, an aborted transaction hides it.
+        let is_retryable = error.is_retryable();
+        Failed::Aborted(
+            Error::new(ErrorKind::Rejected, error.to_string()).retryable(is_retryable),
+            Some(index),
+        )
+    }
+
+    fn aborted(&self, step: &str, error: KafkaError) -> Failed {
+        Failed::Aborted(error::client(&self.doing(step), error), None)
+    }
+
+    fn doing(&self, step: &str) -> String {
+        format!("{step} a transaction of `{}`", self.name)
+    }
+}
+
+/// The place of the first message that failed, and why.
+fn failure(producer: &ThreadedProducer<Deliveries>) -> Option<(usize, Code)> {
+    *producer.context().failure.lock().unwrap_or_else(PoisonError::into_inner)
+}

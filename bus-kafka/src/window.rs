@@ -1,0 +1,406 @@
+//! Exactly-once: settlements and their outputs are stored in transactions, one after the other.
+//!
+//! A transaction holds what has been settled in each partition up to the lowest unsettled offset, with the outputs of exactly
+//! those deliveries, and the offsets themselves. What was settled beyond waits for the gap to close, so that neither a crash
+//! nor a rebalance can tell an output from the event that caused it. Nothing has to stand still meanwhile: while one
+//! transaction is stored, lanes run on and fill the next one. A transaction that was aborted is stored again out of what is
+//! still here; no handler runs twice for it.
+//!
+//! Zombies: offsets are added with the group's metadata (KIP-447), by which the cluster refuses members of an older
+//! generation. A member of the current generation could still commit for a partition that has moved, and so the driver waits
+//! for the running transaction before it gives a partition away.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use jitney_core::message::Message;
+use jitney_core::transport::{Epoch, Token};
+use jitney_core::{Error, error_chain};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::member::Member;
+use crate::member_context::MemberContext;
+use crate::transaction::{Failed, Transactions};
+
+/// How long an aborted transaction waits before it is stored again, at first and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+
+/// How often it is looked whether a transaction has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Stores the settlements of one member.
+pub(crate) struct Window {
+    member: Arc<Member>,
+    signal: Sender<()>,
+    /// Held while a transaction runs.
+    running: Mutex<()>,
+}
+
+/// The settlements of a partition that are not stored, by offset.
+#[derive(Default)]
+pub(crate) struct Units {
+    waiting: BTreeMap<u64, Unit>,
+    /// A message of the partition was not taken: until then the others go on without it.
+    held_until: Option<Instant>,
+}
+
+struct Unit {
+    messages: Arc<[Message]>,
+    stored: oneshot::Sender<Result<(), Error>>,
+}
+
+/// What one transaction stores.
+struct Content {
+    /// Where each partition will be.
+    positions: Vec<(Epoch, u64)>,
+    offsets: TopicPartitionList,
+    messages: Vec<(Token, Arc<[Message]>)>,
+}
+
+impl Units {
+    /// Whether the settlement of the delivery at `offset` waits.
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        self.waiting.contains_key(&offset)
+    }
+}
+
+impl Window {
+    /// Begins to store the settlements of `member` whenever there are any.
+    pub(crate) fn open(
+        member: Arc<Member>,
+        consumer: Weak<BaseConsumer<MemberContext>>,
+        transactions: Transactions,
+    ) -> std::io::Result<Arc<Self>> {
+        let (signal, signals) = channel();
+        let window = Arc::new(Window { member, signal, running: Mutex::new(()) });
+        let worker =
+            Worker { window: Arc::clone(&window), consumer, transactions, failures: 0, unknown: None };
+        std::thread::Builder::new().name("jitney-kafka-tx".to_owned()).spawn(move || worker.run(&signals))?;
+        Ok(window)
+    }
+
+    /// Stores the settlement of `token` with `messages`. Answers nothing where the token is not in force, or has been
+    /// settled; the receiver is told when all is stored or a message was refused, or dropped when the partition is lost.
+    pub(crate) fn add(
+        &self,
+        token: Token,
+        messages: Vec<Message>,
+    ) -> Option<oneshot::Receiver<Result<(), Error>>> {
+        let (stored, answer) = oneshot::channel();
+        let mut state = self.member.lock();
+        // Settled once, it stays as it was: whoever asks again is told.
+        let units = &mut state.holder(token)?.units;
+        match units.waiting.get_mut(&token.number) {
+            Some(unit) => unit.stored = stored,
+            None => drop(units.waiting.insert(token.number, Unit { messages: messages.into(), stored })),
+        }
+        drop(state);
+        self.wake();
+        Some(answer)
+    }
+
+    /// Waits until everything that can be stored of `epochs` is, for `limit` at most.
+    pub(crate) fn flush(&self, epochs: Option<&[Epoch]>, limit: Duration) {
+        let env = &self.member.cluster.env;
+        let deadline = env.instant() + limit;
+        let is_open = || {
+            let state = self.member.lock();
+            let mut partitions = state.partitions.iter();
+            partitions.any(|(epoch, partition)| {
+                epochs.is_none_or(|epochs| epochs.contains(epoch)) && partition.to_store().is_some()
+            })
+        };
+        while is_open() && env.instant() < deadline {
+            self.wake();
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Waits for the transaction that runs, if one does, and keeps the next one from beginning.
+    pub(crate) fn pause(&self) -> MutexGuard<'_, ()> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the worker look for something to store, or for the end of the membership.
+    pub(crate) fn wake(&self) {
+        // A worker that has ended has seen the end of the membership.
+        let _ = self.signal.send(());
+    }
+
+    /// What can be stored now.
+    fn content(&self, now: Instant) -> Option<Content> {
+        let mut state = self.member.lock();
+        let (mut positions, mut messages) = (Vec::new(), Vec::new());
+        let mut offsets = TopicPartitionList::new();
+        for (epoch, partition) in &mut state.partitions {
+            let Some(position) = partition.to_store() else { continue };
+            if partition.units.held_until.take_if(|until| *until <= now).is_none()
+                && partition.units.held_until.is_some()
+            {
+                continue;
+            }
+            let Ok(offset) = i64::try_from(position) else { continue };
+            if offsets
+                .add_partition_offset(&partition.topic, partition.number, Offset::Offset(offset))
+                .is_err()
+            {
+                continue;
+            }
+            positions.push((*epoch, position));
+            let units = partition.units.waiting.range(..position);
+            let with_messages = units.filter(|(_, unit)| !unit.messages.is_empty());
+            messages.extend(with_messages.map(|(offset, unit)| {
+                (Token { epoch: *epoch, number: *offset }, Arc::clone(&unit.messages))
+            }));
+        }
+        (!positions.is_empty()).then_some(Content { positions, offsets, messages })
+    }
+
+    fn stored(&self, content: &Content) {
+        let mut stored = Vec::new();
+        let mut is_waited_for = false;
+        let mut state = self.member.lock();
+        for (epoch, position) in &content.positions {
+            let Some(partition) = state.partitions.get_mut(epoch) else { continue };
+            partition.committed(*position);
+            let later = partition.units.waiting.split_off(position);
+            let done = std::mem::replace(&mut partition.units.waiting, later);
+            for (offset, unit) in done {
+                is_waited_for |= state.settle(Token { epoch: *epoch, number: offset });
+                stored.push(unit.stored);
+            }
+        }
+        drop(state);
+        if is_waited_for {
+            self.member.task.wake();
+        }
+        for stored in stored {
+            // Whoever settled it may have gone.
+            let _ = stored.send(Ok(()));
+        }
+    }
+
+    /// A message of the settlement of `token` can never be stored: whoever settled it has to decide anew.
+    fn refuse(&self, token: Token, error: Error) {
+        let mut state = self.member.lock();
+        let unit = state.holder(token).and_then(|partition| partition.units.waiting.remove(&token.number));
+        drop(state);
+        if let Some(unit) = unit {
+            // Whoever settled it may have gone.
+            let _ = unit.stored.send(Err(error));
+        }
+    }
+
+    /// When a partition that is held back may go on.
+    fn next_look(&self, now: Instant) -> Next {
+        let state = self.member.lock();
+        let until = state.partitions.values().filter_map(|partition| partition.units.held_until).min();
+        until.map_or(Next::WhenAsked, |until| Next::After(until.saturating_duration_since(now)))
+    }
+
+    fn hold(&self, epoch: Epoch, until: Instant) {
+        if let Some(partition) = self.member.lock().partitions.get_mut(&epoch) {
+            partition.units.held_until = Some(until);
+        }
+    }
+}
+
+/// The thread that stores.
+struct Worker {
+    window: Arc<Window>,
+    consumer: Weak<BaseConsumer<MemberContext>>,
+    transactions: Transactions,
+    /// In a row.
+    failures: u32,
+    /// A transaction of which it is not known whether it was stored.
+    unknown: Option<Content>,
+}
+
+impl Worker {
+    fn run(mut self, signals: &Receiver<()>) {
+        // Places in a transaction that a dead process left open are not given out: nothing could be read, and so be stored.
+        if let Err(failed) = self.transactions.prepare() {
+            tracing::debug!(error = error_chain(&failed.into_error()), "getting ready is tried again later");
+        }
+        let mut again: Option<Duration> = None;
+        loop {
+            match again.map_or_else(
+                || signals.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                |after| signals.recv_timeout(after),
+            ) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while signals.try_recv().is_ok() {}
+            if self.is_over() {
+                return;
+            }
+            again = match self.store() {
+                Next::WhenAsked => None,
+                Next::After(pause) => Some(pause),
+                Next::Failed(pause) => {
+                    self.rest(pause);
+                    Some(Duration::ZERO)
+                }
+            };
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.window.member.lock().is_over
+    }
+
+    /// Waits behind a failure, whatever is settled meanwhile.
+    fn rest(&self, pause: Duration) {
+        let env = &self.window.member.cluster.env;
+        let until = env.instant() + pause;
+        while env.instant() < until && !self.is_over() {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Stores what can be stored.
+    fn store(&mut self) -> Next {
+        let window = Arc::clone(&self.window);
+        let _running = window.pause();
+        if self.is_over() {
+            return Next::WhenAsked;
+        }
+        // It goes with the membership.
+        let Some(consumer) = self.consumer.upgrade() else { return Next::WhenAsked };
+        if let Some(content) = self.unknown.take() {
+            // Nothing more is stored before this is known: it could be stored twice.
+            match self.find_out(&consumer, &content) {
+                Outcome::Stored => window.stored(&content),
+                Outcome::NotStored => {}
+                Outcome::NotKnown => {
+                    self.unknown = Some(content);
+                    return self.failed();
+                }
+            }
+        }
+        let now = window.member.cluster.env.instant();
+        let Some(content) = window.content(now) else { return window.next_look(now) };
+        let Some(group) = consumer.group_metadata() else { return Next::After(BACKOFF.0) };
+        let messages: Vec<&Message> =
+            content.messages.iter().flat_map(|(_, messages)| messages.iter()).collect();
+        let failed = match self.transactions.run(&messages, Some((&content.offsets, &group))) {
+            Ok(()) => {
+                self.failures = 0;
+                window.stored(&content);
+                return window.next_look(now);
+            }
+            Err(failed) => failed,
+        };
+        let group = &window.member.group;
+        match failed {
+            Failed::Aborted(error, blame) => {
+                tracing::warn!(
+                    group,
+                    error = error_chain(&error),
+                    "a transaction was aborted and is tried again"
+                );
+                match blame.and_then(|index| content.token_of(index)) {
+                    Some(token) if error.is_retryable() => {
+                        let next = self.failed();
+                        window.hold(token.epoch, now + next.pause());
+                        Next::After(Duration::ZERO)
+                    }
+                    Some(token) => {
+                        // Nothing to wait for: the next transaction goes on without it.
+                        self.failures = 0;
+                        window.refuse(token, error);
+                        Next::After(Duration::ZERO)
+                    }
+                    None => self.failed(),
+                }
+            }
+            Failed::Unknown(error) => {
+                tracing::warn!(
+                    group,
+                    error = error_chain(&error),
+                    "what became of a transaction is looked up"
+                );
+                self.unknown = Some(content);
+                Next::After(Duration::ZERO)
+            }
+        }
+    }
+
+    fn failed(&mut self) -> Next {
+        self.failures = self.failures.saturating_add(1);
+        Next::Failed(BACKOFF.0.saturating_mul(1 << self.failures.min(10)).min(BACKOFF.1))
+    }
+
+    /// Whether a transaction of unknown outcome was stored: the group's offsets were part of it. They are read when the
+    /// cluster has ended the transaction, which the next producer of its name waits for.
+    fn find_out(&mut self, consumer: &BaseConsumer<MemberContext>, content: &Content) -> Outcome {
+        if let Err(failed) = self.transactions.run(&[], None) {
+            tracing::debug!(error = error_chain(&failed.into_error()), "the outcome is not known yet");
+            return Outcome::NotKnown;
+        }
+        let limit = self.window.member.cluster.config.connect_timeout;
+        let Ok(committed) = consumer.committed_offsets(content.offsets.clone(), limit) else {
+            return Outcome::NotKnown;
+        };
+        let is_stored = |wanted: &TopicPartitionListElem<'_>| {
+            let found = committed.find_partition(wanted.topic(), wanted.partition())?;
+            found.error().ok()?;
+            match (found.offset(), wanted.offset()) {
+                (Offset::Offset(found), Offset::Offset(wanted)) => Some(found >= wanted),
+                _ => Some(false),
+            }
+        };
+        let found: Option<Vec<bool>> = content.offsets.elements().iter().map(is_stored).collect();
+        match found {
+            None => Outcome::NotKnown,
+            Some(found) if found.iter().all(|stored| *stored) => Outcome::Stored,
+            Some(_) => Outcome::NotStored,
+        }
+    }
+}
+
+/// When the worker is to look again.
+enum Next {
+    /// When something is settled.
+    WhenAsked,
+    /// Then, or when something is settled.
+    After(Duration),
+    /// Then, and not before.
+    Failed(Duration),
+}
+
+impl Next {
+    fn pause(&self) -> Duration {
+        match self {
+            Next::WhenAsked => Duration::ZERO,
+            Next::After(pause) | Next::Failed(pause) => *pause,
+        }
+    }
+}
+
+/// What became of a transaction.
+enum Outcome {
+    Stored,
+    NotStored,
+    NotKnown,
+}
+
+impl Content {
+    /// The settlement that the message at `index` belongs to.
+    fn token_of(&self, mut index: usize) -> Option<Token> {
+        for (token, messages) in &self.messages {
+            match index.checked_sub(messages.len()) {
+                Some(rest) => index = rest,
+                None => return Some(*token),
+            }
+        }
+        None
+    }
+}

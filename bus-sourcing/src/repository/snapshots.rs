@@ -1,0 +1,161 @@
+//! Snapshots of what a repository loads and saves.
+
+use std::any::type_name;
+use std::fmt;
+use std::time::Duration;
+
+use jitney_core::{Id, error_chain};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::Repository;
+use super::load::{AsOf, Replay};
+use crate::aggregate_root::Loaded;
+use crate::{
+    Aggregate, AggregateRoot, Error, ErrorKind, ReadStream, SnapshotPolicy, StoredSnapshot, StreamId,
+};
+
+/// A command is not answered before its snapshot is saved, and has no reason to wait for longer.
+const SAVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// When to make snapshots, and how a state is written and read.
+pub(super) struct Snapshots<A> {
+    policy: SnapshotPolicy,
+    schema: Uuid,
+    write: fn(&A) -> Result<Vec<u8>, serde_json::Error>,
+    read: fn(&[u8]) -> Result<A, serde_json::Error>,
+}
+
+// A derived impl would ask for the same of `A`.
+impl<A> Clone for Snapshots<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Snapshots<A> {}
+
+impl<A> fmt::Debug for Snapshots<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshots").field("policy", &self.policy).field("schema", &self.schema).finish()
+    }
+}
+
+impl<A: Aggregate> Repository<A> {
+    /// Makes snapshots by `policy`, in the store, and loads from them. One that is damaged, was made by another schema of
+    /// the state, or is not of the stream as it is, is passed over with a warning, and replaced by the next one.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Unsupported`](ErrorKind::Unsupported) when the store keeps no snapshots.
+    #[cfg(feature = "snapshots")]
+    pub fn with_snapshots(self, policy: SnapshotPolicy) -> Result<Self, Error>
+    where
+        A: crate::SnapshotState,
+    {
+        self.with_snapshots_of(policy, &crate::schema_hash::schema_text::<A>())
+    }
+
+    /// Makes snapshots by `policy` of a state without a schema that the program knows: `schema` says what the state looks like, and is to be
+    /// changed whenever that changes. A forgotten change makes snapshots that may be read as something else.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Unsupported`](ErrorKind::Unsupported) when the store keeps no snapshots.
+    pub fn with_snapshots_of(mut self, policy: SnapshotPolicy, schema: &str) -> Result<Self, Error>
+    where
+        A: Serialize + DeserializeOwned,
+    {
+        if self.store.snapshots().is_none() {
+            let what =
+                format!("making snapshots: {} keeps none; load from events alone", self.store.describe());
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
+        // Two aggregates over one stream may have states of one shape.
+        let stamp = format!("{} {} {schema}", type_name::<A>(), A::STATE_VERSION);
+        self.snapshots = Some(Snapshots {
+            policy,
+            schema: Uuid::new_v5(&Uuid::NAMESPACE_OID, stamp.as_bytes()),
+            write: |state| serde_json::to_vec(state),
+            read: |json| serde_json::from_slice(json),
+        });
+        Ok(self)
+    }
+
+    pub(super) async fn replay(&self, stream: &StreamId) -> Result<Replay<A>, Error> {
+        let start = match &self.snapshots {
+            Some(snapshots) => self.replay_from_snapshot(stream, snapshots).await,
+            None => None,
+        };
+        self.replay_until(stream, start.unwrap_or_else(Replay::from_the_start), AsOf::NOW).await
+    }
+
+    /// The state of the newest snapshot, where there is one that proves to be of this stream.
+    async fn replay_from_snapshot(&self, stream: &StreamId, snapshots: &Snapshots<A>) -> Option<Replay<A>> {
+        match self.verified_snapshot(stream, snapshots).await {
+            Ok(replay) => replay,
+            Err(wrong) => {
+                tracing::warn!(%stream, wrong, "passing over a snapshot; reading the stream from its start");
+                None
+            }
+        }
+    }
+
+    /// # Errors
+    ///
+    /// What is wrong with the snapshot.
+    async fn verified_snapshot(
+        &self,
+        stream: &StreamId,
+        snapshots: &Snapshots<A>,
+    ) -> Result<Option<Replay<A>>, String> {
+        let Some(store) = self.store.snapshots() else { return Ok(None) };
+        let loaded = store.load_snapshot(stream).await;
+        let Some(snapshot) = loaded.map_err(|error| error_chain(&error))? else { return Ok(None) };
+        if !snapshot.is_intact() {
+            return Err("it is damaged: its checksum is not that of its content".to_owned());
+        }
+        if snapshot.schema != snapshots.schema {
+            return Err("it was made by another version of the state".to_owned());
+        }
+        let read = ReadStream::forward().from(snapshot.sequence).limit(1);
+        let last = self.store.read_stream(stream, read).await.map_err(|error| error_chain(&error))?;
+        if last.first().is_none_or(|event| event.head().event_id != snapshot.event_id) {
+            return Err(format!(
+                "event {} of the stream is not the one that it was made behind",
+                snapshot.sequence
+            ));
+        }
+        let state = (snapshots.read)(&snapshot.state).map_err(|error| error_chain(&error))?;
+        let loaded = Loaded { snapshot_sequence: snapshot.sequence, since: Some(snapshot.time) };
+        Ok(Some(Replay { state, sequence: snapshot.sequence, loaded }))
+    }
+
+    /// Makes a snapshot of `root`, whose last event is `last`, where one is due. What goes wrong is a warning: the events
+    /// are stored.
+    pub(super) async fn snapshot_if_due(&self, root: &mut AggregateRoot<A>, last: Id) {
+        let (Some(snapshots), Some(store)) = (&self.snapshots, self.store.snapshots()) else { return };
+        let (events, now) = (root.sequence() - root.snapshot.snapshot_sequence, self.env.now());
+        let since = *root.snapshot.since.get_or_insert(now);
+        if !snapshots.policy.is_due(events, since, now) {
+            return;
+        }
+        let saved = match (snapshots.write)(root.state()) {
+            Ok(state) => {
+                let snapshot = StoredSnapshot::new(root.sequence(), last, snapshots.schema, now, state);
+                let saving = self.env.timeout(SAVE_WITHIN, store.save_snapshot(root.stream(), snapshot));
+                match saving.await {
+                    Ok(saved) => saved.map_err(|error| error_chain(&error)),
+                    Err(elapsed) => Err(elapsed.to_string()),
+                }
+            }
+            Err(error) => Err(error_chain(&error)),
+        };
+        let stream = root.stream();
+        match saved {
+            Ok(()) => root.snapshot = Loaded { snapshot_sequence: root.sequence(), since: Some(now) },
+            Err(error) => tracing::warn!(%stream, error, "making a snapshot failed; the events are stored"),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The store as such.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jitney_core::{Env, Id};
+use jitney_sourcing::{
+    Append, Appended, Error, EventStore, Expected, Filter, ListStreams, Page, Position, ReadStream,
+    SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState, StreamsPerAppend,
+    TransactionalStore,
+};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::sync::watch;
+
+use super::config::PostgresStoreBuilder;
+use super::error::{Effect, failed};
+use super::notify::News;
+use super::schema::Schema;
+use super::watermark::{self, Watermark};
+use super::{append, read, row, streams};
+
+/// Keeps events in PostgreSQL; clones share the connections.
+///
+/// ```no_run
+/// use jitney_sourcing::{EventStore, Filter, Position};
+/// use jitney_sql::PostgresStore;
+///
+/// # async fn example() -> Result<(), jitney_sourcing::Error> {
+/// let store = PostgresStore::connect("postgres://localhost/orders").await?;
+/// let page = store.read_all(&Position::START, &Filter::all(), 100).await?;
+/// println!("{} events", page.events.len());
+/// # Ok(()) }
+/// ```
+///
+/// A reader of all events waits for the oldest transaction of the whole cluster of databases. [`watermark`](Self::watermark) says
+/// which one that is; the gauge `jitney_store_held_back` has the number of events behind it, as of the last
+/// [`watermark`](Self::watermark) or the last [`wait`](EventStore::wait) of a reader.
+#[derive(Debug, Clone)]
+pub struct PostgresStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    env: Env,
+    pool: PgPool,
+    schema: Schema,
+    outbox: Option<Filter>,
+    description: String,
+    news: News,
+}
+
+impl PostgresStore {
+    /// The store in schema `jitney` of the database at `url`: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresStoreBuilder::connect`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`PostgresStoreBuilder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder(url).connect().await
+    }
+
+    /// The store in schema `jitney` of the database of `pool`. See [`PostgresStoreBuilder::from_pool`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresStoreBuilder::connect`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`PostgresStoreBuilder::connect`].
+    pub async fn from_pool(pool: PgPool) -> Result<Self, Error> {
+        PostgresStoreBuilder::from_pool(pool).connect().await
+    }
+
+    /// Settings of a store in the database at `url`.
+    pub fn builder(url: &str) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::from_url(url)
+    }
+
+    pub(super) fn new(env: Env, pool: PgPool, schema: Schema, outbox: Option<Filter>, place: &str) -> Self {
+        let description = format!("the event store in schema `{}` of PostgreSQL at {place}", schema.name());
+        PostgresStore(Arc::new(Inner { env, pool, schema, outbox, description, news: News::new() }))
+    }
+
+    /// The connections, for transactions of the application's own.
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    /// What holds readers of all events back.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn watermark(&self) -> Result<Watermark, Error> {
+        let mut connection = self.connection().await?;
+        watermark::look(&mut connection, self.schema()).await
+    }
+
+    /// Lets waiting readers look for events at once. An append does so by itself; call it after the commit of a
+    /// transaction with [`append_in`](TransactionalStore::append_in), or readers find the events when they next look.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn wake_readers(&self) {
+        let Inner { env, pool, schema, news, .. } = &*self.0;
+        news.tell(env, pool, schema);
+    }
+
+    /// Closes the connections, also those of clones and of a pool that was given, when what they do is done.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves some of them open for a while.
+    pub async fn close(&self) {
+        self.0.news.close();
+        self.0.pool.close().await;
+    }
+
+    pub(super) fn env(&self) -> &Env {
+        &self.0.env
+    }
+
+    pub(super) fn news(&self) -> &News {
+        &self.0.news
+    }
+
+    /// Hears of news from now on.
+    pub(super) fn listen(&self) -> watch::Receiver<u64> {
+        self.0.news.listen(&self.0.env, &self.0.pool, &self.0.schema)
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        &self.0.schema
+    }
+
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        let acquired = self.0.pool.acquire().await;
+        acquired
+            .map_err(|error| failed(&format!("connecting to {}", self.0.description), error, Effect::None))
+    }
+
+    async fn set_state(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        state: StreamState,
+    ) -> Result<(), Error> {
+        let mut connection = self.connection().await?;
+        streams::set_state(&mut connection, self.schema(), stream, expected, state).await
+    }
+}
+
+#[async_trait]
+impl EventStore for PostgresStore {
+    fn capabilities(&self) -> StoreCapabilities {
+        let mut capabilities = StoreCapabilities::none("postgres");
+        capabilities.durable = true;
+        capabilities.one_order = true;
+        capabilities.streams_per_append = StreamsPerAppend::Any;
+        capabilities.snapshots = true;
+        capabilities
+    }
+
+    fn describe(&self) -> String {
+        self.0.description.clone()
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        let mut connection = self.connection().await?;
+        let appended = append::append(&mut connection, self.schema(), self.0.outbox.as_ref(), append).await?;
+        drop(connection);
+        self.wake_readers();
+        Ok(appended)
+    }
+
+    async fn read_stream(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
+        let mut connection = self.connection().await?;
+        read::stream(&mut connection, self.schema(), stream, read).await
+    }
+
+    async fn find_event(&self, stream: &StreamId, event_id: &Id) -> Result<Option<StoredEvent>, Error> {
+        let mut connection = self.connection().await?;
+        read::find(&mut connection, self.schema(), stream, event_id).await
+    }
+
+    async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
+        let mut connection = self.connection().await?;
+        read::all(&mut connection, self.schema(), after, filter, limit).await
+    }
+
+    async fn end(&self) -> Result<Position, Error> {
+        let mut connection = self.connection().await?;
+        read::end(&mut connection, self.schema()).await
+    }
+
+    async fn wait(&self, after: &Position, at_most: Duration) -> Result<(), Error> {
+        let Inner { env, pool, schema, news, .. } = &*self.0;
+        let place = row::place(after)?;
+        // Before the look at the tables: what comes behind it is heard.
+        let mut heard = news.listen(env, pool, schema);
+        let look = async {
+            let mut connection = self.connection().await?;
+            Ok(watermark::has_news(&mut connection, schema, place).await.unwrap_or(false))
+        };
+        let waiting = async {
+            match look.await {
+                Ok(true) => Ok(()),
+                // Not answering is no news; who reads then learns why. The sender lives as long as this store.
+                Ok(false) => heard.changed().await.or(Ok(())),
+                Err(error) if pool.is_closed() => Err(error),
+                Err(_) => std::future::pending().await,
+            }
+        };
+        env.timeout(at_most, waiting).await.unwrap_or(Ok(()))
+    }
+
+    async fn stream_info(&self, stream: &StreamId) -> Result<Option<StreamInfo>, Error> {
+        let mut connection = self.connection().await?;
+        streams::info(&mut connection, self.schema(), stream).await
+    }
+
+    async fn list_streams(&self, list: &ListStreams) -> Result<Vec<StreamInfo>, Error> {
+        let mut connection = self.connection().await?;
+        streams::list(&mut connection, self.schema(), list).await
+    }
+
+    async fn archive(&self, stream: &StreamId) -> Result<(), Error> {
+        self.set_state(stream, Expected::Exists, StreamState::Archived).await
+    }
+
+    async fn restore(&self, stream: &StreamId) -> Result<(), Error> {
+        self.set_state(stream, Expected::Exists, StreamState::Open).await
+    }
+
+    async fn end_stream(&self, stream: &StreamId, expected: Expected) -> Result<(), Error> {
+        self.set_state(stream, expected, StreamState::Ended).await
+    }
+
+    fn snapshots(&self) -> Option<&dyn SnapshotStore> {
+        Some(self)
+    }
+}
+
+impl TransactionalStore for PostgresStore {
+    type Connection = PgConnection;
+
+    async fn append_in(&self, connection: &mut PgConnection, append: Append) -> Result<Appended, Error> {
+        append::append_in(connection, self.schema(), self.0.outbox.as_ref(), append).await
+    }
+}

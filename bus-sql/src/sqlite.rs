@@ -1,0 +1,18 @@
+//! The event store in SQLite: a file, or memory, in this process.
+
+mod append;
+mod config;
+mod error;
+mod migrate;
+mod notify;
+mod outbox;
+mod read;
+mod refusal;
+mod row;
+mod snapshots;
+mod store;
+mod streams;
+
+pub use config::SqliteStoreBuilder;
+pub use outbox::SqliteOutbox;
+pub use store::SqliteStore;

@@ -1,0 +1,60 @@
+//! The arguments of the command line, and which of them go together.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::role::Role;
+
+/// Places orders and follows them to their end.
+///
+/// Ends with 0 when all went well, with 1 on a failure, and with 2 when the arguments are wrong or lines of the input were no
+/// orders.
+#[derive(Debug, Parser)]
+#[command(name = "orders")]
+pub struct Arguments {
+    /// The bus, as a URL. By default that in JITNEY_URL, or `memory://` where no broker is compiled in. On a broker, each run
+    /// has groups of its own and passes over the events of others.
+    #[arg(long, value_name = "URL")]
+    pub bus: Option<String>,
+    /// The orders, one JSON object a line; `-` is the standard input. By default the 830 Northwind orders.
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Events of `OrderCreated` in version 1, one envelope a line, that come before the orders.
+    #[arg(long, value_name = "FILE", conflicts_with = "roles")]
+    pub history: Option<PathBuf>,
+    /// The same orders so many times, under new ids.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// At the end, the events of this order as a tree.
+    #[arg(long, value_name = "ORDER_ID")]
+    pub follow: Option<String>,
+    /// Where lines go that are no orders.
+    #[arg(long, value_name = "FILE", default_value = "orders.rejects.jsonl")]
+    pub rejects: PathBuf,
+    /// The figures as one JSON object on the standard output; what else is to be said goes to the standard error.
+    #[arg(long)]
+    pub json: bool,
+    /// Only this part of the service, beside other processes on the same broker; may be given several times.
+    #[arg(long = "role", value_name = "ROLE", requires = "state")]
+    pub roles: Vec<Role>,
+    /// The directory that the processes of one run share, with the read model in it; a new directory is a new run.
+    #[arg(long, value_name = "DIR", requires = "roles")]
+    pub state: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// What is wrong with arguments that are right one by one.
+    pub fn misuse(&self) -> Option<&'static str> {
+        let has = |role| self.roles.is_empty() || self.roles.contains(&role);
+        if self.roles.len() > 1 && self.roles.contains(&Role::Report) {
+            Some("`--role report` reads what the other roles have done: give it to a process of its own")
+        } else if !has(Role::Intake) && (self.input.is_some() || self.repeat > 1) {
+            Some("`--input` and `--repeat` are for the role that places orders: add `--role intake`")
+        } else if !has(Role::Report) && (self.json || self.follow.is_some()) {
+            Some("`--json` and `--follow` are for the role that has the figures: `--role report`")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The short examples do what they say when they are run, and their own tests pass.
+
+/// Cargo builds an example either as a program or as tests: its tests are run from here.
+#[path = "../examples/bank_account.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_bank_account;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What the example `name`, which cargo has built beside this test, prints.
+fn run(name: &str) -> String {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let target: PathBuf = test.ancestors().nth(2).expect("it is in target/…/deps").into();
+    let example = target.join("examples").join(name);
+    let output = Command::new(&example).output().unwrap_or_else(|error| {
+        panic!("{}: {error}; build the examples with `cargo build --examples`", example.display())
+    });
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name}: {}\n{printed}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+#[test]
+fn counter() {
+    assert_eq!(run("counter"), "5 visits in 2 events\n");
+}
+
+#[test]
+fn bank_account() {
+    let lines = [
+        "one of two withdrawals was refused: 40 cents are missing",
+        "530 cents; handled before: false",
+        "530 cents; handled before: true",
+        "100 cents behind the first deposit, of Some(\"Ada\")",
+    ];
+    assert_eq!(run("bank_account").lines().collect::<Vec<_>>(), lines);
+}

@@ -1,0 +1,18 @@
+//! The Kafka backend against a real broker, a module for each subject. What holds for every backend is in the conformance
+//! suite; faults have a suite of their own.
+
+#![allow(clippy::unwrap_used)]
+
+mod kafka {
+    mod admin;
+    mod bad_input;
+    mod both_buses;
+    mod broker;
+    mod by_hand;
+    mod delayed_retries;
+    mod errors;
+    mod membership;
+    mod service;
+    mod transactions;
+    mod wire;
+}
