@@ -7,5 +7,5 @@ use crate::faults::producers_killed::producers_are_killed;
 #[test]
 fn what_a_killed_producer_was_told_is_stored() {
     let test = "eventbridge_faults::producers_killed::what_a_killed_producer_was_told_is_stored";
-    on_server(test, async |run, _| producers_are_killed(run, &Load::new(3_000, 400)).await);
+    on_server(test, async |run, _| producers_are_killed(run, &Load::new(1_500, 400)).await);
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jitney::app::RunningApp;
@@ -37,7 +38,7 @@ pub(crate) enum Role {
     Handle { least: u64, most: u64 },
     /// Makes one output of each event until it is stopped, as surely as the broker can.
     Derive { least: u64, most: u64 },
-    /// Publishes, and ends.
+    /// Publishes until it is killed.
     Publish(Load),
 }
 
@@ -68,8 +69,7 @@ impl Orders {
     async fn obey(&self) {
         if let Role::Publish(load) = &self.role {
             let bus = self.bus().await.unwrap();
-            load.publish(&bus).await;
-            bus.close(Duration::from_secs(10)).await.unwrap();
+            load.publish(&bus, &AtomicBool::new(false)).await;
             return;
         }
         let mut running = self.start().await.unwrap();

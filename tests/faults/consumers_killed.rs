@@ -24,7 +24,7 @@ pub(crate) async fn consumers_are_killed(run: &mut Run, load: Load, kills: usize
         run.kill(&mut members[victim]);
         members[victim] = run.child("consumer", ROLE);
     }
-    publishing.await.unwrap();
+    run.over(publishing).await;
     run.until_handled().await;
     for mut member in members {
         member.stop();

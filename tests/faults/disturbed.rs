@@ -15,7 +15,7 @@ pub(crate) async fn disturbed(run: &mut Run, load: Load, disturb: impl AsyncFn(&
     }
     run.until("a member is at work", |ledger| ledger.handled() > 0).await;
     disturb(run).await;
-    publishing.await.unwrap();
+    run.over(publishing).await;
     run.until_handled().await;
     process.stop();
     run.until_ended(&mut process).await;

@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     /// Different events by outcome of their publish; outputs of handlers are none of these.
     outcomes: HashMap<EventRef, PublishOutcome>,
     acked: usize,
+    /// Publishes that wait for their answer.
+    unanswered: usize,
     /// Deliveries that wait for their settlement, by member and token.
     open: HashMap<(String, (u64, u64)), EventRef>,
     handled: HashSet<(String, EventRef)>,
@@ -37,6 +39,7 @@ impl Ledger {
             records: Vec::new(),
             outcomes: HashMap::new(),
             acked: 0,
+            unanswered: 0,
             open: HashMap::new(),
             handled: HashSet::new(),
             asked: HashSet::new(),
@@ -71,6 +74,11 @@ impl Ledger {
 
     fn add(&mut self, record: Record) {
         match &record.what {
+            What::Publishing { .. } => self.unanswered += 1,
+            What::Published { .. } => self.unanswered -= 1,
+            _ => {}
+        }
+        match &record.what {
             What::Published { event, outcome } if event.topic == TOPIC => {
                 self.acked += usize::from(*outcome == PublishOutcome::Acked);
                 self.outcomes.insert(event.clone(), *outcome);
@@ -102,6 +110,11 @@ impl Ledger {
     /// How many publishes were answered otherwise.
     pub(crate) fn not_acked(&self) -> usize {
         self.outcomes.len() - self.acked
+    }
+
+    /// How many publishes wait for their answer, those of processes that were killed for ever.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unanswered
     }
 
     /// How many different events were handled, counted by group.

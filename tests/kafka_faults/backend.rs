@@ -13,9 +13,13 @@ pub(crate) const ALL_MEMBERS_WORK: bool = true;
 
 const PARTITIONS: u32 = 8;
 
-/// Members that die are noticed within two seconds, so that a run of many deaths ends within a minute.
+/// Members that die are noticed within four seconds, so that a run of many deaths ends within a minute.
 pub(crate) const QUICK_GROUPS: &str =
-    "session.timeout.ms=2000&heartbeat.interval.ms=500&commit_interval=100ms";
+    "session.timeout.ms=4000&heartbeat.interval.ms=500&commit_interval=100ms";
+
+/// The same where nobody is to be taken for dead because the machine is busy.
+pub(crate) const CALM_GROUPS: &str =
+    "session.timeout.ms=8000&heartbeat.interval.ms=500&commit_interval=100ms";
 
 /// Where the processes of a run connect to, with the settings of most of them.
 pub(crate) fn url(brokers: &str) -> String {

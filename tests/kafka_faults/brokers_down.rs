@@ -22,7 +22,7 @@ fn each_broker_is_killed_and_comes_back() {
         "kafka_faults::brokers_down::each_broker_is_killed_and_comes_back",
         async |run, cluster| {
             // Eight partitions, offsets and groups are led by all three: each death hits leaders, and one the coordinator.
-            disturbed(run, Load::new(18_000, 600), async |run| {
+            disturbed(run, Load::new(9_000, 600), async |run| {
                 for (node, percent) in [(1, 15), (2, 40), (3, 65)] {
                     run.until_acked(percent).await;
                     run.fault(&format!("SIGKILL of broker {node}"));
@@ -40,7 +40,7 @@ fn each_broker_is_killed_and_comes_back() {
 #[test]
 fn each_broker_is_frozen_and_thawed() {
     on_three_nodes("kafka_faults::brokers_down::each_broker_is_frozen_and_thawed", async |run, cluster| {
-        disturbed(run, Load::new(18_000, 600), async |run| {
+        disturbed(run, Load::new(9_000, 600), async |run| {
             for (node, percent) in [(1, 15), (2, 40), (3, 65)] {
                 run.until_acked(percent).await;
                 run.fault(&format!("SIGSTOP of broker {node}"));
@@ -62,7 +62,7 @@ fn all_brokers_are_down_for_twenty_seconds() {
     on_three_nodes(
         "kafka_faults::brokers_down::all_brokers_are_down_for_twenty_seconds",
         async |run, cluster| {
-            disturbed(run, Load::new(8_000, 400), async |run| {
+            disturbed(run, Load::new(4_000, 400), async |run| {
                 run.until_acked(40).await;
                 run.fault("SIGKILL of all brokers");
                 on(cluster, Cluster::stop);

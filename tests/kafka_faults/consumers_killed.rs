@@ -1,21 +1,23 @@
 //! Consumers die in mid-batch.
 
+use super::backend::CALM_GROUPS;
 use super::scenario::on_three_nodes;
 use crate::faults::child::Role;
 use crate::faults::load::Load;
 use crate::faults::run::Run;
 
-const KILLS: usize = 20;
+const KILLS: usize = 10;
 const MEMBERS: usize = 3;
 
 #[test]
 fn what_a_killed_consumer_had_in_hand_comes_to_others() {
     on_three_nodes(
         "kafka_faults::consumers_killed::what_a_killed_consumer_had_in_hand_comes_to_others",
-        async |run, _| {
+        async |run, cluster| {
+            run.url = format!("{}/?{CALM_GROUPS}", cluster.url());
             let role = Role::Handle { least: 5, most: 60 };
             let mut members: Vec<_> = (0..MEMBERS).map(|_| run.child("consumer", role.clone())).collect();
-            let publishing = run.publish(Load::new(20_000, 450)).await;
+            let publishing = run.publish(Load::new(10_000, 450)).await;
             let mut killed = Vec::new();
             run.until_acked(10).await;
             for kill in 0..KILLS {
@@ -31,7 +33,7 @@ fn what_a_killed_consumer_had_in_hand_comes_to_others() {
                 killed.push(name);
                 members[victim] = run.child("consumer", role.clone());
             }
-            publishing.await.unwrap();
+            run.over(publishing).await;
             run.until_handled().await;
             for mut member in members {
                 member.stop();

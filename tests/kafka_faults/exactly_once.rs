@@ -27,7 +27,7 @@ fn each_input_has_one_output_whatever_dies() {
         "kafka_faults::exactly_once::each_input_has_one_output_whatever_dies",
         async |run, cluster| {
             let mut members: Vec<_> = (0..SLOTS).map(|slot| deriving(run, cluster, slot)).collect();
-            let publishing = run.publish(Load::new(12_000, 300)).await;
+            let publishing = run.publish(Load::new(6_000, 300)).await;
             let mut restarts = 0;
             for kill in 0..KILLS {
                 run.until_acked(15 + kill * 65 / KILLS).await;
@@ -51,7 +51,7 @@ fn each_input_has_one_output_whatever_dies() {
                     block_in_place(|| cluster.wait_ready(HEALING)).unwrap();
                 }
             }
-            publishing.await.unwrap();
+            run.over(publishing).await;
             restarts += restart(run, cluster, &mut members);
             until_no_lag(run).await;
             for mut member in members {
@@ -81,11 +81,14 @@ fn what_an_aborted_transaction_wrote_is_seen_by_nobody() {
             run.until_acked(30).await;
             // Outputs that the topic does not take, among others that it does.
             let large = Load { keys: "large".to_owned(), padding: 8_000, ..Load::new(8, 300) };
-            run.landmark("outputs too large", 0, 3_000);
+            run.landmark("outputs too large");
             let refused = run.publish(large).await;
-            publishing.await.unwrap();
-            refused.await.unwrap();
+            run.over(refused).await;
+            run.over(publishing).await;
             until_no_lag(run).await;
+            // The end of a transaction is told to its partitions one after the other.
+            let place = format!("{}.dead-letters", group(run));
+            block_in_place(|| until_no_transaction_is_open(&cluster.url(), &place));
             let letters = dead_letters(run).await;
             deriving.shutdown().await.unwrap();
             let (refused, taken): (BTreeSet<_>, BTreeSet<_>) =

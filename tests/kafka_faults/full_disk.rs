@@ -31,7 +31,7 @@ fn what_a_full_disk_does_not_take_is_not_acked_and_what_it_took_is_there() {
         });
         let acked = run.ledger.acked();
         run.until("publishing goes on", |ledger| ledger.acked() > acked + 100).await;
-        publishing.await.unwrap();
+        run.over(publishing).await;
         run.until_handled().await;
         handling.shutdown().await.unwrap();
         run.note(format!("{} were not acked", run.ledger.not_acked()));

@@ -29,7 +29,7 @@ fn connections_are_cut_and_slowed_and_stalled() {
             let proxies = proxies(cluster);
             run.url = format!("{}/?{QUICK_GROUPS}&socket.timeout.ms=5000", cluster.proxied_url());
             let handling = run.app("consumer", Role::Handle { least: 0, most: 10 }).await;
-            let publishing = run.publish(Load::new(20_000, 500)).await;
+            let publishing = run.publish(Load::new(10_000, 500)).await;
             run.until_acked(12).await;
             run.fault("connections to one broker cut");
             proxies[run.random.usize(..3)].cut();
@@ -54,7 +54,7 @@ fn connections_are_cut_and_slowed_and_stalled() {
             run.env.sleep(STALLED).await;
             proxies.iter().for_each(Proxy::restore);
 
-            publishing.await.unwrap();
+            run.over(publishing).await;
             run.until_handled().await;
             handling.shutdown().await.unwrap();
             run.judge(&Run::expectations());
@@ -70,7 +70,7 @@ fn a_transaction_of_unknown_outcome_is_not_stored_twice() {
         async |run, cluster| {
             let proxies = proxies(cluster);
             // What is published and what is asked goes past the proxies.
-            let publishing = run.publish(Load::new(8_000, 200)).await;
+            let publishing = run.publish(Load::new(4_000, 200)).await;
             let direct = run.url.clone();
             run.url = format!(
                 "{}/?{QUICK_TRANSACTIONS}&connect_timeout=2s&socket.timeout.ms=3000",
@@ -92,7 +92,7 @@ fn a_transaction_of_unknown_outcome_is_not_stored_twice() {
                 run.env.sleep(Duration::from_secs(6)).await;
                 proxies.iter().for_each(Proxy::restore);
             }
-            publishing.await.unwrap();
+            run.over(publishing).await;
             until_no_lag(run).await;
             deriving.shutdown().await.unwrap();
             let inputs = acked(run);

@@ -20,7 +20,7 @@ fn a_handler_slower_than_the_poll_interval_keeps_its_place() {
             );
             let handling = run.app("slow", Role::Handle { least: 9_000, most: 12_000 }).await;
             let publishing = run.publish(Load::new(EVENTS, 1_000)).await;
-            publishing.await.unwrap();
+            run.over(publishing).await;
             run.until_handled().await;
             handling.shutdown().await.unwrap();
             let summary = run.judge(&Run::expectations());

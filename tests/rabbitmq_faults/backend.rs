@@ -11,8 +11,11 @@ use crate::faults::events::{Derived, Happened, Work};
 /// One member of a group is active, and the others stand by.
 pub(crate) const ALL_MEMBERS_WORK: bool = false;
 
-/// A server that hangs is noticed within seconds.
-pub(crate) const QUICK: &str = "heartbeat=2s";
+/// A server that hangs is noticed within seconds; one that is slow to start is waited for.
+pub(crate) const QUICK: &str = "heartbeat=2s&publish_timeout=2m";
+
+/// Where nothing but processes ends, nobody is to be taken for dead because the machine is busy.
+pub(crate) const CALM: &str = "heartbeat=20s";
 
 /// Where the processes of a run connect to, with the settings of most of them.
 pub(crate) fn url(server: &str) -> String {

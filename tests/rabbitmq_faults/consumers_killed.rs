@@ -1,19 +1,20 @@
 //! Consumers die in mid-batch.
 
-use super::backend::QUICK;
+use super::backend::CALM;
 use super::scenario::on_server;
 use crate::faults::consumers_killed::consumers_are_killed;
 use crate::faults::load::Load;
 use crate::faults::run::Run;
 
-const KILLS: usize = 15;
+const KILLS: usize = 10;
 
 #[test]
 fn what_the_active_consumer_had_in_hand_comes_to_the_next_in_order() {
     let test =
         "rabbitmq_faults::consumers_killed::what_the_active_consumer_had_in_hand_comes_to_the_next_in_order";
-    on_server(test, async |run, _| {
-        let killed = consumers_are_killed(run, Load::new(15_000, 450), KILLS).await;
+    on_server(test, async |run, server| {
+        run.url = format!("{}/?{CALM}", server.url());
+        let killed = consumers_are_killed(run, Load::new(7_500, 450), KILLS).await;
         run.judge(&Run::expectations());
         run.only_these_gave_away(&killed);
     });
@@ -24,8 +25,8 @@ fn what_one_of_several_consumers_had_in_hand_comes_to_the_others() {
     let test =
         "rabbitmq_faults::consumers_killed::what_one_of_several_consumers_had_in_hand_comes_to_the_others";
     on_server(test, async |run, server| {
-        run.url = format!("{}/?{QUICK}&order=none", server.url());
-        let killed = consumers_are_killed(run, Load::new(15_000, 450), KILLS).await;
+        run.url = format!("{}/?{CALM}&order=none", server.url());
+        let killed = consumers_are_killed(run, Load::new(7_500, 450), KILLS).await;
         run.judge(&Run::expectations().ordered(false));
         run.only_these_gave_away(&killed);
     });

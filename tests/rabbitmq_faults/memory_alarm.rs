@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::backend::QUICK;
 use super::scenario::{on, on_server};
 use crate::faults::child::Role;
 use crate::faults::disturbed::disturbed;
@@ -10,7 +9,7 @@ use crate::faults::ledger::Ledger;
 use crate::faults::load::Load;
 use crate::faults::run::Run;
 
-/// Less than `publish_timeout`, which is 30 s.
+/// Less than `publish_timeout`, with the time that it takes to raise and to end an alarm.
 const ALARMED: Duration = Duration::from_secs(8);
 
 const PER_SECOND: u64 = 500;
@@ -19,7 +18,7 @@ const PER_SECOND: u64 = 500;
 fn publishers_wait_for_the_end_of_an_alarm_and_nothing_is_lost() {
     let test = "rabbitmq_faults::memory_alarm::publishers_wait_for_the_end_of_an_alarm_and_nothing_is_lost";
     on_server(test, async |run, server| {
-        disturbed(run, Load::new(12_000, PER_SECOND), async |run| {
+        disturbed(run, Load::new(6_000, PER_SECOND), async |run| {
             for percent in [20, 60] {
                 run.until_acked(percent).await;
                 on(server, |server| server.raise_memory_alarm());
@@ -44,7 +43,7 @@ fn publishers_wait_for_the_end_of_an_alarm_and_nothing_is_lost() {
 fn nobody_waits_for_longer_than_the_publish_timeout() {
     let test = "rabbitmq_faults::memory_alarm::nobody_waits_for_longer_than_the_publish_timeout";
     on_server(test, async |run, server| {
-        run.url = format!("{}/?{QUICK}&publish_timeout=2s", server.url());
+        run.url = format!("{}/?heartbeat=2s&publish_timeout=2s", server.url());
         let handling = run.app("consumer", Role::Handle { least: 0, most: 5 }).await;
         let publishing = run.publish(Load::new(5_000, PER_SECOND)).await;
         run.until_acked(30).await;
@@ -54,7 +53,7 @@ fn nobody_waits_for_longer_than_the_publish_timeout() {
         on(server, |server| server.clear_memory_alarm());
         run.fault("the end of a memory alarm");
         run.until_it_goes_on(500).await;
-        publishing.await.unwrap();
+        run.over(publishing).await;
         run.until_handled().await;
         handling.shutdown().await.unwrap();
         run.note(format!("{} were not acked", run.ledger.not_acked()));

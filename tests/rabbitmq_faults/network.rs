@@ -18,6 +18,6 @@ fn connections_are_cut_and_slowed_and_stalled() {
         let proxy = Proxy::new("127.0.0.1:0".parse().unwrap(), server.address()).unwrap();
         let direct = server.address().to_string();
         run.url = backend::url(&server.url().replace(&direct, &proxy.address().to_string()));
-        connections_break(run, &proxy, Load::new(16_000, 500), STALLED).await;
+        connections_break(run, &proxy, Load::new(8_000, 500), STALLED).await;
     });
 }

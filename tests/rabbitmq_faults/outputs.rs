@@ -22,7 +22,7 @@ fn an_input_is_acked_only_when_its_output_is_stored() {
         async |run, server| {
             declare(run, &ROLE).await;
             let mut member = run.child("deriving", ROLE);
-            let publishing = run.publish(Load::new(6_000, 300)).await;
+            let publishing = run.publish(Load::new(3_000, 300)).await;
             for kill in 0..KILLS {
                 run.until_acked(15 + kill * 70 / KILLS).await;
                 let name = member.name.clone();
@@ -43,7 +43,7 @@ fn an_input_is_acked_only_when_its_output_is_stored() {
                     member = run.child("deriving", ROLE);
                 }
             }
-            publishing.await.unwrap();
+            run.over(publishing).await;
             run.until_handled().await;
             run.until("all outputs are handled", |ledger| {
                 let Outputs { stored, handled } = Outputs::of(ledger);

@@ -7,7 +7,7 @@ use crate::faults::disturbed::disturbed;
 use crate::faults::load::Load;
 use crate::faults::run::{HEALING, Run};
 
-/// How long the server stays away, each time that it dies; with its start it is less than `publish_timeout`, 30 s.
+/// How long the server stays away, each time that it dies, beside its start.
 const AWAY: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Long enough for both sides to give a connection up, at a heartbeat of 2 s.
@@ -16,7 +16,7 @@ const FROZEN: Duration = Duration::from_secs(8);
 #[test]
 fn the_server_is_killed_and_comes_back() {
     on_server("rabbitmq_faults::server_down::the_server_is_killed_and_comes_back", async |run, server| {
-        disturbed(run, Load::new(15_000, 500), async |run| {
+        disturbed(run, Load::new(7_500, 500), async |run| {
             for (away, percent) in AWAY.into_iter().zip([15, 40, 65]) {
                 run.until_acked(percent).await;
                 run.fault("SIGKILL of the server");
@@ -35,7 +35,7 @@ fn the_server_is_killed_and_comes_back() {
 #[test]
 fn the_server_is_frozen_and_thawed() {
     on_server("rabbitmq_faults::server_down::the_server_is_frozen_and_thawed", async |run, server| {
-        disturbed(run, Load::new(15_000, 500), async |run| {
+        disturbed(run, Load::new(7_500, 500), async |run| {
             for percent in [15, 40, 65] {
                 run.until_acked(percent).await;
                 run.fault("SIGSTOP of the server");
