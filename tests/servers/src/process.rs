@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::place;
 use crate::program;
 
-const GOING_AWAY: Duration = Duration::from_secs(10);
+const GOING_AWAY: Duration = Duration::from_secs(60);
 
 /// What can be sent to a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -142,7 +142,7 @@ pub(crate) fn all() -> Vec<(u32, String)> {
 fn has_argument(pid: u32, mark: &str) -> bool {
     let mut arguments = Vec::new();
     // In the middle of its `exec` a process has no arguments; a zombie has none for good.
-    Deadline::after(Duration::from_secs(1)).wait_until(|| {
+    Deadline::after(Duration::from_secs(10)).wait_until(|| {
         arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         !arguments.is_empty() || !lives(pid)
     });

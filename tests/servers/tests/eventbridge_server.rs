@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jitney_test_servers::{Error, EventBridge, eventbridge_url};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 #[test]
 fn it_is_emptied_killed_and_frozen_and_serves_again() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jitney_test_servers::{Error, Postgres, ThrowAwayPostgres, postgres_url};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 fn sql(server: &Postgres, statement: &str) -> String {
     server.tool("psql", &["-Atqc", statement]).expect("the statement runs").trim().to_owned()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jitney_test_servers::{Error, Exclusive, RabbitMq, rabbitmq_url};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// The server, or `None` where one is given, which cannot be controlled.
 fn server(test: &str) -> Option<Exclusive<RabbitMq>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jitney_test_servers::{Error, Node, ThrowAway};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 const MIB: u64 = 1024 * 1024;
 
 fn create_topic(node: &Node) {

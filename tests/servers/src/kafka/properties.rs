@@ -143,9 +143,10 @@ impl Properties {
             // A node that dies or hangs is noticed within seconds, so that a test of it ends within seconds.
             self.set("broker.session.timeout.ms", 3000);
             self.set("broker.heartbeat.interval.ms", 500);
-            self.set("controller.quorum.election.timeout.ms", 500);
-            self.set("controller.quorum.fetch.timeout.ms", 1000);
             self.set("replica.lag.time.max.ms", 3000);
+            // On a busy machine three nodes that start together need longer than a minute until they agree: those that
+            // have given up by then are missing for good.
+            self.set("initial.broker.registration.timeout.ms", 300_000);
         }
     }
 
@@ -201,6 +202,7 @@ mod tests {
         has(&text, "default.replication.factor=3");
         has(&text, "transaction.state.log.min.isr=2");
         has(&text, "broker.session.timeout.ms=3000");
+        has(&text, "initial.broker.registration.timeout.ms=300000");
     }
 
     #[test]

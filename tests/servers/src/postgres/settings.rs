@@ -31,6 +31,8 @@ pub(crate) fn settings(made: &Made) -> Vec<String> {
         ("synchronous_commit", "on".to_owned()),
         ("max_connections", "200".to_owned()),
         ("max_prepared_transactions", "20".to_owned()),
+        // Its transactions come when they like, and hold back events of tests that expect to be alone.
+        ("autovacuum", "off".to_owned()),
     ];
     settings.iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]).collect()
 }

@@ -8,7 +8,7 @@ use crate::http::Request;
 use crate::rabbitmq::RabbitMq;
 use crate::rabbitmq::settings::{LOGIN, WATERMARK};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 const HEALTH: Request<'_> =
     Request { method: "GET", path: "/api/health/checks/local-alarms", login: Some(LOGIN) };

@@ -26,7 +26,7 @@ const TOOL: Tool = Tool {
 const FOLDERS: [&str; 3] = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin"];
 
 const ONE_ANSWER: Duration = Duration::from_secs(2);
-const EPMD_STARTING: Duration = Duration::from_secs(10);
+const EPMD_STARTING: Duration = Duration::from_secs(60);
 
 /// The recipe.
 pub(crate) static RECIPE: RabbitMqRecipe = RabbitMqRecipe;
