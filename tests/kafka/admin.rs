@@ -1,5 +1,6 @@
 //! Topics, lag, positions and dead letters, asked for and changed through the bus.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jitney::admin::{Lag, TopicSpec};
@@ -245,11 +246,14 @@ async fn a_group_that_is_sent_back_under_load_misses_nothing() {
         sent_back = log.len();
         app.bus().admin().unwrap().seek(&group, at(&topic, 10)).await.unwrap();
     }
+    // It may have been through before it was sent back for the last time: what is committed says little here.
+    let expected: BTreeSet<_> = (10..20_000).map(|number| number.to_string()).collect();
+    until("all of it has come again", || {
+        let seen: BTreeSet<_> = log.all()[sent_back..].iter().cloned().collect();
+        expected.is_subset(&seen)
+    })
+    .await;
     until("all are committed", || broker.committed(&group, &topic, 0) == Some(20_000)).await;
-    let mut seen: Vec<u32> = log.all()[sent_back..].iter().map(|id| id.parse().unwrap()).collect();
-    seen.sort_unstable();
-    let missing = (10..20_000).filter(|number| seen.binary_search(number).is_err());
-    assert_eq!(missing.count(), 0);
     app.shutdown().await.unwrap();
 }
 

@@ -15,8 +15,10 @@ use jitney::kafka::rdkafka::message::{Header, Headers, Message, OwnedHeaders, Ti
 use jitney::kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use jitney::kafka::rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::service::until;
+
 /// How long a single question to the broker may take.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// The URL of the broker, with quick commits; a member that goes in the middle of a rebalance is missed after six seconds, and
 /// not after 45.
@@ -83,6 +85,8 @@ impl Broker {
         let mut producer = settings.clone();
         // The broker is to judge what is too large.
         producer.set("message.max.bytes", "100000000").set("linger.ms", "0");
+        // What is sent again does not come behind what was written after it.
+        producer.set("max.in.flight.requests.per.connection", "1");
         let (admin, producer) = (settings.create().unwrap(), producer.create().unwrap());
         Broker { settings, admin, producer }
     }
@@ -100,13 +104,12 @@ impl Broker {
     }
 
     async fn wait_until_whole(&self, topic: &str, partitions: i32) {
-        for _ in 0..1_500 {
-            if self.partitions(topic).len() == partitions as usize {
-                return;
-            }
-            Env::system().sleep(Duration::from_millis(20)).await;
+        let what = format!("topic {topic} is there with {partitions} partitions");
+        until(&what, || self.partitions(topic).len() == partitions as usize).await;
+        // It is told of before it is there: whoever leads a partition answers this when it leads.
+        for partition in 0..partitions {
+            self.end(topic, partition);
         }
-        panic!("topic {topic} is not there with {partitions} partitions after 30 s");
     }
 
     /// The same for a topic that an earlier run may have made.
@@ -126,11 +129,17 @@ impl Broker {
         topic
     }
 
-    /// Sets `name` of a topic, and all its other settings to their defaults.
+    /// Sets `name` of a topic, and all its other settings to their defaults, and waits until that holds.
     pub(crate) async fn alter(&self, topic: &str, name: &str, value: &str) {
         let alter = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
         let altered = self.admin.alter_configs(&[alter], &AdminOptions::new()).await.unwrap();
         altered.into_iter().for_each(|result| drop(result.unwrap()));
+        let env = Env::system();
+        let deadline = env.instant() + ANSWER;
+        while self.setting(topic, name).await.as_deref() != Some(value) {
+            assert!(env.instant() < deadline, "`{name}` of topic {topic} is not {value} after {ANSWER:?}");
+            env.sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What a setting of a topic is.
@@ -191,7 +200,7 @@ impl Broker {
         reader.assign(&assignment).unwrap();
         let mut records = Vec::new();
         while !open.is_empty() {
-            match reader.poll(ANSWER).unwrap_or_else(|| panic!("topic {topic} has no end within 30 s")) {
+            match reader.poll(ANSWER).unwrap_or_else(|| panic!("topic {topic} has no end within a minute")) {
                 Ok(found) => records.push(record(&found)),
                 Err(KafkaError::PartitionEOF(partition)) => open.retain(|open| *open != partition),
                 Err(error) => panic!("reading topic {topic}: {error}"),

@@ -65,9 +65,9 @@ async fn publish(bus: &Bus, topic: &str) -> Result<(), Error> {
 
 #[tokio::test]
 async fn brokers_that_do_not_answer() {
-    let refusing = refused("nobody listens", "kafka://127.0.0.1:1/?connect_timeout=2s").await;
+    let refusing = refused("nobody listens", "kafka://127.0.0.1:1/?connect_timeout=4s").await;
     says(&refusing, &["kafka://127.0.0.1:1", "Connection refused", "check host and port"]);
-    let unknown = refused("unknown host", "kafka://no-such-host.invalid:9092/?connect_timeout=2s").await;
+    let unknown = refused("unknown host", "kafka://no-such-host.invalid:9092/?connect_timeout=6s").await;
     says(&unknown, &["no-such-host.invalid:9092", "resolve", "check the host"]);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
@@ -79,14 +79,14 @@ async fn brokers_that_do_not_answer() {
 async fn credentials() {
     let Some(server) = secured() else { return };
     let address = server.sasl_address().unwrap();
-    let right = format!("kafka://{USER}:{PASSWORD}@{address}/?connect_timeout=5s");
+    let right = format!("kafka://{USER}:{PASSWORD}@{address}/?connect_timeout=30s");
     let bus = bounded(Bus::connect(&right)).await.unwrap();
     let topic = Broker::connect().topic("credentials").await;
     publish(&bus, &topic).await.unwrap();
     assert!(!format!("{bus:?}").contains(PASSWORD));
     for user in [format!("{USER}:wr0ng"), format!("nobody:{PASSWORD}")] {
         let text =
-            refused("wrong credentials", &format!("kafka://{user}@{address}/?connect_timeout=3s")).await;
+            refused("wrong credentials", &format!("kafka://{user}@{address}/?connect_timeout=30s")).await;
         says(&text, &[&address.to_string(), "uthentication", "check user, password and `sasl`"]);
     }
     let empty = refused("no password", &format!("kafka://{USER}@{address}/?connect_timeout=3s")).await;
@@ -106,7 +106,7 @@ async fn scram_credentials() {
     let address = server.sasl_address().unwrap();
     for mechanism in ["scram-sha-256", "scram-sha-512"] {
         let url = |password: &str| {
-            format!("kafka://{USER}:{password}@{address}/?sasl={mechanism}&connect_timeout=3s")
+            format!("kafka://{USER}:{password}@{address}/?sasl={mechanism}&connect_timeout=30s")
         };
         drop(bounded(Bus::connect(&url(PASSWORD))).await.unwrap());
         let text = refused("wrong scram password", &url("wr0ng")).await;
@@ -119,12 +119,12 @@ async fn scram_credentials() {
 async fn certificates() {
     let Some(server) = secured() else { return };
     let (address, authority) = (server.tls_address().unwrap(), server.tls_authority());
-    let right = format!("kafka://{address}/?ca_file={}&connect_timeout=5s", authority.display());
+    let right = format!("kafka://{address}/?ca_file={}&connect_timeout=30s", authority.display());
     let bus = bounded(Bus::connect(&right)).await.unwrap();
     let topic = Broker::connect().topic("certificates").await;
     publish(&bus, &topic).await.unwrap();
     let unknown =
-        refused("unknown authority", &format!("kafka://{address}/?tls=true&connect_timeout=3s")).await;
+        refused("unknown authority", &format!("kafka://{address}/?tls=true&connect_timeout=6s")).await;
     says(&unknown, &[&address.to_string(), "certificate", "`ca_file`"]);
     let no_file = "kafka://a:1/?ca_file=/nowhere/ca.pem&connect_timeout=3s";
     says(&refused("no such file", no_file).await, &["/nowhere/ca.pem", "ca_file", "No such file"]);

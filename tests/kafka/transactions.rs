@@ -66,7 +66,8 @@ async fn broker() -> Broker {
     broker
 }
 
-/// How many events of `run` are visible in each topic of a batch.
+/// How many events of `run` are visible in each topic of a batch. The answer to a commit comes before all partitions have heard
+/// of it: what is committed is waited for.
 fn visible(broker: &Broker, run: &str) -> [usize; 4] {
     let topics = [Ordered::TOPIC, Billed::TOPIC, Packed::TOPIC, Labelled::TOPIC];
     topics.map(|topic| broker.read_with(topic, run).len())
@@ -83,7 +84,9 @@ async fn a_batch_is_visible_in_all_of_its_topics() {
         batch.add(&Packed::new(&run, round)).await;
         let ids = batch.send_atomically().await.unwrap();
         assert_eq!(ids.len(), 4);
-        assert_eq!(visible(&broker, &run), [round, 2 * round, round, 0]);
+        let expected = [round, 2 * round, round, 0];
+        until("the batch is visible", || visible(&broker, &run).iter().sum::<usize>() >= 4 * round).await;
+        assert_eq!(visible(&broker, &run), expected);
     }
 }
 
@@ -103,6 +106,7 @@ async fn a_batch_with_one_message_that_is_refused_leaves_nothing() {
     assert!(text.contains(Labelled::TOPIC) && text.contains("max.message.bytes"), "{text}");
     assert_eq!(visible(&broker, &run), [0; 4]);
     batch(String::new()).await.unwrap();
+    until("the other batch is visible", || visible(&broker, &run).iter().sum::<usize>() >= 3).await;
     assert_eq!(visible(&broker, &run), [1, 0, 1, 1]);
 }
 
@@ -124,6 +128,19 @@ fn answers(broker: &Broker, run: &str) -> BTreeMap<String, usize> {
         *answers.entry(String::from_utf8(record.key.unwrap().to_vec()).unwrap()).or_insert(0) += 1;
     }
     answers
+}
+
+/// The answers of `run`, when there are some for so many ids: a group's place may be known as committed before its outputs are.
+async fn answers_when(broker: &Broker, run: &str, ids: usize) -> BTreeMap<String, usize> {
+    until("the answers can be seen", || answers(broker, run).len() >= ids).await;
+    answers(broker, run)
+}
+
+/// The dead letters of `group`, when there are so many.
+async fn letters_when(broker: &Broker, group: &str, many: usize) -> Vec<Record> {
+    let letters = || broker.read(&format!("{group}.dead-letters"));
+    until("the dead letters can be seen", || letters().len() >= many).await;
+    letters()
 }
 
 fn once(ids: impl IntoIterator<Item = impl ToString>) -> BTreeMap<String, usize> {
@@ -152,12 +169,12 @@ async fn two_members_share_the_work_and_every_output_is_there_once() {
         assert!(all < 20_000, "one of them gets nothing: {:?} {:?}", stats(&first), stats(&second));
         until("they are handled", || broker.is_done(&group, AskedTwice::TOPIC)).await;
     }
-    assert_eq!(answers(&broker, &run), once(0..all));
+    assert_eq!(answers_when(&broker, &run, all as usize).await, once(0..all));
     // What the second one had is the first one's again.
     second.shutdown().await.unwrap();
     let all = publish(100).await;
     until("the rest is handled", || broker.is_done(&group, AskedTwice::TOPIC)).await;
-    assert_eq!(answers(&broker, &run), once(0..all));
+    assert_eq!(answers_when(&broker, &run, all as usize).await, once(0..all));
     first.shutdown().await.unwrap();
 }
 
@@ -184,8 +201,8 @@ async fn what_fails_at_first_is_there_once_and_what_is_given_up_is_a_dead_letter
     let unreadable = Record { partition: 1, ..Record::new("x", "{") };
     broker.write(AskedBadly::TOPIC, &unreadable).await;
     until("everything is settled", || broker.is_done(&group, AskedBadly::TOPIC)).await;
-    assert_eq!(answers(&broker, &run), once(["1", "2", "late", "3"]));
-    let mut letters = broker.read(&format!("{group}.dead-letters"));
+    assert_eq!(answers_when(&broker, &run, 4).await, once(["1", "2", "late", "3"]));
+    let mut letters = letters_when(&broker, &group, 2).await;
     letters.sort_by_key(|letter| letter.text("jitney-dead-reason").map(str::to_owned));
     let reasons: Vec<_> = letters.iter().map(|letter| letter.text("jitney-dead-reason").unwrap()).collect();
     assert_eq!(reasons, ["permanent", "undecodable"]);
@@ -234,11 +251,12 @@ async fn an_output_that_its_topic_refuses_makes_a_dead_letter_of_its_event_alone
         bus.publish(&AskedAtLength::new(&run, id)).await.unwrap();
     }
     until("everything is settled", || broker.is_done(&group, AskedAtLength::TOPIC)).await;
-    let mut keys: Vec<_> =
-        broker.read_with(Labelled::TOPIC, &run).into_iter().filter_map(|record| record.key).collect();
+    let labelled = || broker.read_with(Labelled::TOPIC, &run);
+    until("the outputs can be seen", || labelled().len() >= 2).await;
+    let mut keys: Vec<_> = labelled().into_iter().filter_map(|record| record.key).collect();
     keys.sort();
     assert_eq!(keys, ["1", "2"]);
-    let letter = broker.read(&format!("{group}.dead-letters")).remove(0);
+    let letter = letters_when(&broker, &group, 1).await.remove(0);
     assert_eq!(letter.key.as_deref(), Some(&b"bad"[..]));
     let error = letter.text("jitney-dead-error").unwrap();
     assert!(error.contains(Labelled::TOPIC) && error.contains("max.message.bytes"), "{error}");
