@@ -56,7 +56,7 @@ fn connected(url: &str, authority: Option<&Path>) -> Output {
 fn publish(url: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let bus = match Bus::connect(&format!("{url}/?connect_timeout=5s")).await {
+        let bus = match Bus::connect(&format!("{url}/?connect_timeout=20s")).await {
             Ok(bus) => bus,
             Err(error) => panic!("{}", jitney::error_chain(&error)),
         };

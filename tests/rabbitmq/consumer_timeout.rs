@@ -3,15 +3,17 @@
 use jitney_core::transport::Transport;
 
 use super::reader::{Reader, text};
-use super::server::{connect, message, name, publish, subscription};
+use super::server::{connect, message, name, publish, subscription, within};
 
 #[tokio::test]
 async fn a_member_hands_back_what_it_holds_too_long_and_begins_anew() {
-    let transport = connect("consumer_timeout=1s").await;
+    // Long enough to ack the first one within it.
+    let transport = connect("consumer_timeout=4s").await;
     let (topic, group) = (name("topic"), name("group"));
     let mut reader = Reader::join(&transport, subscription(&group, &topic)).await;
-    for body in ["done", "held"] {
-        publish(&transport, message(&topic, "a", body)).await.into_result().unwrap();
+    let both = ["done", "held"].map(|body| message(&topic, "a", body)).into();
+    for outcome in within(transport.publish(both)).await {
+        outcome.into_result().unwrap();
     }
     let mut first = reader.take().await;
     while first.len() < 2 {

@@ -12,7 +12,7 @@ use jitney_core::transport::{Interest, Published, Subscription, Transport};
 use jitney_rabbitmq::RabbitMq;
 
 /// The bound on every wait.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) fn url() -> String {
     jitney_test_servers::rabbitmq_url().unwrap_or_else(|error| panic!("{error}"))
