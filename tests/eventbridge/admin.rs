@@ -88,21 +88,22 @@ async fn dead_letters_are_read_and_stay() {
 
 #[tokio::test]
 async fn what_is_received_too_often_goes_among_the_dead_letters_by_itself() {
-    let (_, bridge) = bridge("visibility=1s&max_receives=2").await;
+    let (_, bridge) = bridge("visibility=3s&max_receives=2").await;
     let group = fresh("shop.billing");
     let subscription = Subscription::new(&group, vec![Interest::all("Parcel-events")]);
     let mut subscribed = bridge.subscribe(subscription).await.unwrap();
     Bus::new(bridge.clone()).publish(&sent(1)).await.unwrap();
-    let demand = Demand { events: 1, bytes: usize::MAX };
+    let (env, demand) = (Env::system(), Demand { events: 1, bytes: usize::MAX });
     for attempt in 1..=2 {
-        let came = poll_fn(|cx| subscribed.source.poll_next(cx, demand)).await.unwrap();
+        let next = poll_fn(|cx| subscribed.source.poll_next(cx, demand));
+        let came = env.timeout(Duration::from_mins(1), next).await.expect("it comes").unwrap();
         let SourceEvent::Deliveries(deliveries) = came else { panic!("{came:?}") };
         assert_eq!(deliveries[0].attempt, attempt);
     }
-    let (env, admin) = (Env::system(), bridge.admin().unwrap());
+    let admin = bridge.admin().unwrap();
     let deadline = env.instant() + Duration::from_mins(1);
     let wake = poll_fn(|cx| subscribed.source.poll_next(cx, demand));
-    assert!(env.timeout(Duration::from_secs(3), wake).await.is_err(), "it does not come a third time");
+    assert!(env.timeout(Duration::from_secs(6), wake).await.is_err(), "it does not come a third time");
     let mut letters = Vec::new();
     while letters.is_empty() {
         assert!(env.instant() < deadline, "it is nowhere");

@@ -2,10 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use jitney_core::Env;
 use jitney_eventbridge::Builder;
 use serde_json::{Value, json};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// A secret that must show up nowhere.
 pub(crate) const SECRET: &str = "a-secret-of-the-tests";
@@ -47,6 +51,7 @@ pub(crate) fn ask(action: &str, body: &Value) -> Result<Value, String> {
     let address = address.expect("an endpoint has an address");
     let service = if action.starts_with("AWSEvents") { "events" } else { "sqs" };
     let mut stream = TcpStream::connect(address).expect("the server is there");
+    stream.set_read_timeout(Some(ANSWER)).expect("a minute is a time-out");
     write!(
         stream,
         "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nX-Amz-Target: {action}\r\n\

@@ -33,12 +33,12 @@ impl<T: Clone> Log<T> {
     }
 }
 
-/// Waits until `holds`, for at most a minute.
+/// Waits until `holds`, for at most two minutes.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let env = Env::system();
-    let deadline = env.instant() + Duration::from_mins(1);
+    let deadline = env.instant() + Duration::from_mins(2);
     while !holds() {
-        assert!(env.instant() < deadline, "within a minute it did not come about that {what}");
+        assert!(env.instant() < deadline, "within two minutes it did not come about that {what}");
         env.sleep(Duration::from_millis(20)).await;
     }
 }
