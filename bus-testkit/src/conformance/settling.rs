@@ -7,7 +7,7 @@ use jitney_core::ErrorKind;
 use jitney_core::message::Message;
 use jitney_core::transport::{Settle, Settlement, Subscription, Transport};
 
-use super::failure::{Outcome, ensure};
+use super::failure::{Failure, Outcome, ensure};
 use super::member::{Got, Member};
 use super::trial::Trial;
 use crate::history::EventRef;
@@ -169,11 +169,13 @@ pub(super) async fn settles_out_of_order(trial: &Trial<'_>) -> Outcome {
     let mut other = scene.another(trial).await?;
     scene.member.leave().await?;
     let mut came = Vec::new();
-    while let Some(got) = other.next_within(trial.quiet()).await? {
+    while !came.contains(&owed) {
+        let got = other.next().await.map_err(|Failure(why)| {
+            Failure(format!("{owed} was the only one unsettled, what came again was {came:?}, then: {why}"))
+        })?;
         other.ack(&got).await?;
         came.push(got.event);
     }
-    ensure!(came.contains(&owed), "{owed} was the only one unsettled, and what came again was {came:?}");
     finish(trial, other).await
 }
 
