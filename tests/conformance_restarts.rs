@@ -14,7 +14,7 @@ use jitney_test_servers::Server;
 use jitney_testkit::conformance::{self, Fixture};
 
 /// How long a broker may take to be back.
-const BACK: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_secs(180);
 
 /// A broker that is killed with SIGKILL, and started again with the data that it has.
 struct Killed {

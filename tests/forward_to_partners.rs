@@ -10,7 +10,7 @@ use jitney::{Env, Id};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// How long events may take from one bus to the other.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Topics outlive a run, and so each event says which run it is of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]

@@ -15,7 +15,7 @@ use jitney_testkit::stores::{self, Disturbance, StoreFixture};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 const SECRET: &str = "not-to-be-shown";
 
@@ -51,6 +51,10 @@ impl StoreFixture for Shared {
         open(&self.0).await
     }
 
+    fn patience(&self) -> Duration {
+        LIMIT
+    }
+
     fn secret(&self) -> Option<&str> {
         self.0.contains(SECRET).then_some(SECRET)
     }
@@ -73,6 +77,10 @@ impl Own {
 impl StoreFixture for Own {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         open(&self.0.url()).await
+    }
+
+    fn patience(&self) -> Duration {
+        LIMIT
     }
 
     fn can_disturb(&self, disturbance: Disturbance) -> bool {

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jitney::sourcing::{Error, EventStore};
 use jitney::sql::SqliteStore;
@@ -28,6 +29,10 @@ impl InFile {
 impl StoreFixture for InFile {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         Ok(Arc::new(SqliteStore::open(&self.0.path("store.db")).await?))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(3)
     }
 
     fn writer(&self) -> Option<Command> {

@@ -110,7 +110,7 @@ fn what_is_not_handled_before_the_deadline_comes_again() {
     }
     let function = Function::start("billing");
     let two = orders(QUEUE, &[("1", ""), ("2", "slow")]);
-    assert_eq!(function.api.invoke(two, Duration::from_secs(2)), fails(&["2"]));
+    assert_eq!(function.api.invoke(two, Duration::from_secs(6)), fails(&["2"]));
     let late = function.api.invoke(orders(QUEUE, &[("3", "slow"), ("4", "slow")]), Duration::ZERO);
     assert_eq!(late, fails(&["3", "4"]));
     assert_eq!(function.invoke(orders(QUEUE, &[("5", "")])), fails(&[]), "the function serves on");

@@ -12,7 +12,7 @@ use jitney::Env;
 use serde_json::Value;
 
 /// How long to wait for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const RUNTIME: &str = "/2018-06-01/runtime";
 
 /// What came from the function.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// How long to wait for anything: a server that has just started takes seconds for its first group.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A program while it runs, and what it prints; ended when it is dropped.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
 /// The bound on every wait.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
 #[event(aggregate = "Counter")]

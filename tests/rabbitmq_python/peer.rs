@@ -17,7 +17,7 @@ use serde_json::Value;
 const PIKA: &str = "pika==1.4.4";
 
 /// How long to wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The server with pika on its other side, for one test.
 #[derive(Debug)]

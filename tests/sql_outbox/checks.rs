@@ -13,7 +13,7 @@ use jitney::{Env, Error, ErrorKind, Id};
 use crate::scripted::Scripted;
 
 /// The bound on every wait.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
 #[event(aggregate = "Bill", id = bill)]
