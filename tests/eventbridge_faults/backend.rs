@@ -14,11 +14,22 @@ use crate::faults::events::{Derived, Happened, Work};
 pub(crate) const ALL_MEMBERS_WORK: bool = true;
 
 /// What a killed member had comes again after so long: a run of many deaths ends within a minute.
-const VISIBILITY: Duration = Duration::from_secs(6);
+const VISIBILITY: Duration = Duration::from_secs(12);
 
-/// Where the processes of a run connect to: `server` with settings that have a server that hangs noticed within seconds.
+/// How long a server may take that does not hang.
+const CALM: &str = "59s";
+
+/// Where the processes of a run connect to. A server that is slow is not asked twice, which would repeat events.
 pub(crate) fn url(server: &str) -> String {
-    format!("{server}&visibility={}s&wait=1s&request_timeout=3s", VISIBILITY.as_secs())
+    format!(
+        "{server}&visibility={}s&wait=1s&request_timeout={CALM}&publish_timeout=10m",
+        VISIBILITY.as_secs()
+    )
+}
+
+/// The same where a server that hangs is to be noticed within seconds.
+pub(crate) fn quick(url: &str) -> String {
+    url.replace(CALM, "5s")
 }
 
 /// The transport that a run watches. The server takes any credentials.

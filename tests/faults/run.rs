@@ -28,10 +28,10 @@ const REPEAT: &str = "JITNEY_FAULTS_REPEAT";
 const LOG: &str = "JITNEY_FAULTS_LOG";
 
 /// How long anything may take that must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How long brokers may take to be back.
-pub(crate) const HEALING: Duration = Duration::from_secs(180);
+pub(crate) const HEALING: Duration = Duration::from_mins(5);
 
 /// Faults of one scenario are not to be another's.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -21,9 +21,9 @@ pub(crate) const QUICK_GROUPS: &str =
 pub(crate) const CALM_GROUPS: &str =
     "session.timeout.ms=8000&heartbeat.interval.ms=500&commit_interval=100ms";
 
-/// Where the processes of a run connect to, with the settings of most of them.
+/// Where the processes of a run connect to, with the settings of most of them; brokers that are slow to start are waited for.
 pub(crate) fn url(brokers: &str) -> String {
-    format!("{brokers}/?{QUICK_GROUPS}")
+    format!("{brokers}/?{QUICK_GROUPS}&publish_timeout=10m")
 }
 
 /// The transport that a run watches.

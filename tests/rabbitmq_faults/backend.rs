@@ -12,7 +12,7 @@ use crate::faults::events::{Derived, Happened, Work};
 pub(crate) const ALL_MEMBERS_WORK: bool = false;
 
 /// A server that hangs is noticed within seconds; one that is slow to start is waited for.
-pub(crate) const QUICK: &str = "heartbeat=2s&publish_timeout=2m";
+pub(crate) const QUICK: &str = "heartbeat=2s&publish_timeout=10m";
 
 /// Where nothing but processes ends, nobody is to be taken for dead because the machine is busy.
 pub(crate) const CALM: &str = "heartbeat=20s";

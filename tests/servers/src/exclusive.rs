@@ -9,7 +9,7 @@ use crate::managed::Heal;
 use crate::place::{Lock, Place};
 use crate::server::Server;
 
-const HEALING: Duration = Duration::from_secs(180);
+const HEALING: Duration = Duration::from_secs(300);
 
 /// A server that no other test kills, freezes or otherwise hurts; when it is dropped, also by a panic, it is healed, and
 /// the next test goes on when all of it serves.
