@@ -35,7 +35,7 @@ impl Fixture for OnServer {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_secs(180)
     }
 
     fn quiet(&self) -> Duration {

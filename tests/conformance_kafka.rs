@@ -32,7 +32,7 @@ impl Fixture for OnKafka {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_secs(180)
     }
 
     fn quiet(&self) -> Duration {

@@ -36,7 +36,7 @@ impl Fixture for OnRabbitMq {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_secs(180)
     }
 
     fn quiet(&self) -> Duration {

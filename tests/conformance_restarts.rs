@@ -33,7 +33,7 @@ impl Fixture for Killed {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(90)
+        Duration::from_secs(180)
     }
 
     fn quiet(&self) -> Duration {
