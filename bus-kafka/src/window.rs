@@ -4,7 +4,8 @@
 //! those deliveries, and the offsets themselves. What was settled beyond waits for the gap to close, so that neither a crash
 //! nor a rebalance can tell an output from the event that caused it. Nothing has to stand still meanwhile: while one
 //! transaction is stored, lanes run on and fill the next one. A transaction that was aborted is stored again out of what is
-//! still here; no handler runs twice for it.
+//! still here; no handler runs twice for it. Aborted time and again, it is stored in smaller and smaller parts: it may hold
+//! more than can be stored within its time-out.
 //!
 //! Zombies: offsets are added with the group's metadata (KIP-447), by which the cluster refuses members of an older
 //! generation. A member of the current generation could still commit for a partition that has moved, and so the driver waits
@@ -61,9 +62,19 @@ struct Content {
     positions: Vec<(Epoch, u64)>,
     offsets: TopicPartitionList,
     messages: Vec<(Token, Arc<[Message]>)>,
+    /// How many settlements it holds.
+    settlements: usize,
 }
 
 impl Units {
+    /// Up to where a transaction stores that has room for `room` settlements, if there are more in front of `position`; and how
+    /// many that are.
+    fn part(&self, position: u64, room: usize) -> (u64, usize) {
+        let mut before = self.waiting.range(..position);
+        let taken = before.by_ref().take(room).count();
+        (before.next().map_or(position, |(offset, _)| *offset), taken)
+    }
+
     /// Whether the settlement of the delivery at `offset` waits.
     pub(crate) fn has(&self, offset: u64) -> bool {
         self.waiting.contains_key(&offset)
@@ -79,8 +90,14 @@ impl Window {
     ) -> std::io::Result<Arc<Self>> {
         let (signal, signals) = channel();
         let window = Arc::new(Window { member, signal, running: Mutex::new(()) });
-        let worker =
-            Worker { window: Arc::clone(&window), consumer, transactions, failures: 0, unknown: None };
+        let worker = Worker {
+            window: Arc::clone(&window),
+            consumer,
+            transactions,
+            failures: 0,
+            at_most: usize::MAX,
+            unknown: None,
+        };
         std::thread::Builder::new().name("jitney-kafka-tx".to_owned()).spawn(move || worker.run(&signals))?;
         Ok(window)
     }
@@ -133,9 +150,10 @@ impl Window {
         let _ = self.signal.send(());
     }
 
-    /// What can be stored now.
-    fn content(&self, now: Instant) -> Option<Content> {
+    /// What can be stored now, `at_most` so many settlements.
+    fn content(&self, now: Instant, at_most: usize) -> Option<Content> {
         let mut state = self.member.lock();
+        let mut settlements = 0;
         let (mut positions, mut messages) = (Vec::new(), Vec::new());
         let mut offsets = TopicPartitionList::new();
         for (epoch, partition) in &mut state.partitions {
@@ -145,6 +163,10 @@ impl Window {
             {
                 continue;
             }
+            if settlements == at_most {
+                break;
+            }
+            let (position, taken) = partition.units.part(position, at_most - settlements);
             let Ok(offset) = i64::try_from(position) else { continue };
             if offsets
                 .add_partition_offset(&partition.topic, partition.number, Offset::Offset(offset))
@@ -152,6 +174,7 @@ impl Window {
             {
                 continue;
             }
+            settlements += taken;
             positions.push((*epoch, position));
             let units = partition.units.waiting.range(..position);
             let with_messages = units.filter(|(_, unit)| !unit.messages.is_empty());
@@ -159,7 +182,7 @@ impl Window {
                 (Token { epoch: *epoch, number: *offset }, Arc::clone(&unit.messages))
             }));
         }
-        (!positions.is_empty()).then_some(Content { positions, offsets, messages })
+        (!positions.is_empty()).then_some(Content { positions, offsets, messages, settlements })
     }
 
     fn stored(&self, content: &Content) {
@@ -218,6 +241,8 @@ struct Worker {
     transactions: Transactions,
     /// In a row.
     failures: u32,
+    /// How many settlements a transaction may hold.
+    at_most: usize,
     /// A transaction of which it is not known whether it was stored.
     unknown: Option<Content>,
 }
@@ -286,7 +311,7 @@ impl Worker {
             }
         }
         let now = window.member.cluster.env.instant();
-        let Some(content) = window.content(now) else { return window.next_look(now) };
+        let Some(content) = window.content(now, self.at_most) else { return window.next_look(now) };
         let Some(group) = consumer.group_metadata() else { return Next::After(BACKOFF.0) };
         let messages: Vec<&Message> =
             content.messages.iter().flat_map(|(_, messages)| messages.iter()).collect();
@@ -294,7 +319,11 @@ impl Worker {
             Ok(()) => {
                 self.failures = 0;
                 window.stored(&content);
-                return window.next_look(now);
+                if content.settlements < self.at_most {
+                    return window.next_look(now);
+                }
+                self.at_most = self.at_most.saturating_mul(2);
+                return Next::After(Duration::ZERO);
             }
             Err(failed) => failed,
         };
@@ -318,7 +347,13 @@ impl Worker {
                         window.refuse(token, error);
                         Next::After(Duration::ZERO)
                     }
-                    None => self.failed(),
+                    None => {
+                        // Once can be chance.
+                        if self.failures > 0 {
+                            self.at_most = (content.settlements / 2).max(1);
+                        }
+                        self.failed()
+                    }
                 }
             }
             Failed::Unknown(error) => {
@@ -402,5 +437,24 @@ impl Content {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(offsets: &[u64]) -> Units {
+        let unit = || Unit { messages: Arc::default(), stored: oneshot::channel().0 };
+        Units { waiting: offsets.iter().map(|offset| (*offset, unit())).collect(), held_until: None }
+    }
+
+    #[test]
+    fn a_part_ends_in_front_of_the_first_settlement_that_it_has_no_room_for() {
+        let units = units(&[3, 4, 7, 9]);
+        assert_eq!(units.part(10, 2), (7, 2));
+        assert_eq!(units.part(10, 4), (10, 4));
+        assert_eq!(units.part(8, usize::MAX), (8, 3));
+        assert_eq!(units.part(3, 1), (3, 0));
     }
 }

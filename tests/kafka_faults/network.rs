@@ -106,6 +106,33 @@ fn a_transaction_of_unknown_outcome_is_not_stored_twice() {
     );
 }
 
+/// One output a request, five requests under way, and answers that are late: within its time-out a transaction can hold about half
+/// of what is settled at once.
+#[test]
+fn what_is_too_much_for_one_transaction_is_stored_in_parts() {
+    on_three_nodes(
+        "kafka_faults::network::what_is_too_much_for_one_transaction_is_stored_in_parts",
+        async |run, cluster| {
+            let proxies = proxies(cluster);
+            let publishing = run.publish(Load::new(500, 500)).await;
+            run.over(publishing).await;
+            run.landmark("connections slowed down");
+            proxies.iter().for_each(|proxy| proxy.delay(SLOW));
+            run.url =
+                format!("{}/?{QUICK_TRANSACTIONS}&batch.num.messages=1&linger.ms=0", cluster.proxied_url());
+            let deriving = run.app("deriving", Role::Derive { least: 0, most: 0 }).await;
+            until_no_lag(run).await;
+            proxies.iter().for_each(|proxy| proxy.delay(Duration::ZERO));
+            deriving.shutdown().await.unwrap();
+            let inputs = acked(run);
+            let hidden = one_output_each(run, cluster, &inputs);
+            assert!(hidden > 0, "every transaction was stored in time");
+            run.note(format!("each input has one output, {hidden} more were written and aborted"));
+            run.judge(&Run::expectations().drained(false));
+        },
+    );
+}
+
 /// Whether a request is Kafka's EndTxn: behind its length comes its number.
 fn ends_a_transaction(request: &[u8]) -> bool {
     const END_TXN: [u8; 2] = [0, 26];
