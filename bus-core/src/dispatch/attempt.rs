@@ -8,9 +8,10 @@ use futures_util::FutureExt;
 use super::{Group, Route};
 use crate::RawEvent;
 use crate::handler::{Context, HandlerError, Reply};
+use crate::inbox::UnitOfWork;
 use crate::middleware::Next;
 
-/// Runs the handler of `route` for `events` once.
+/// Runs the handler of `route` for `events` once, in `unit` where it asks for a transaction.
 ///
 /// A panic and a time-out are errors of the handler; both are retryable.
 pub(super) async fn attempt(
@@ -18,9 +19,10 @@ pub(super) async fn attempt(
     route: &Route,
     events: &[RawEvent],
     number: u32,
+    unit: Option<&dyn UnitOfWork>,
 ) -> Result<Reply, HandlerError> {
     let env = group.bus.env();
-    let cx = Context { events, attempt: number, group, route };
+    let cx = Context { events, attempt: number, group, route, unit };
     let started = env.instant();
     let run = AssertUnwindSafe(Next::new(&route.layers, &*route.handler).run(cx)).catch_unwind();
     let result = env.timeout_at(started + route.timeout, run).await;
