@@ -70,6 +70,9 @@ pub struct Begun {
     pub handled: Vec<bool>,
 }
 
+/// The transaction of an attempt, by one pointer: events whose handlers ask for none carry the room for it too.
+pub(crate) struct Lent(pub(crate) Box<dyn UnitOfWork>);
+
 /// A transaction in which events are handled. Dropped, it is rolled back: nothing was handled.
 ///
 /// A handler gets it through an extractor, which finds the unit by its type ([`Context::unit`](crate::handler::Context::unit)) and

@@ -21,8 +21,8 @@ use sqlx::{Database, Transaction};
 /// #     fn event_type(&self) -> &'static EventType { &Self::TYPES[0] }
 /// #     fn decode(payload: &StoredPayload<'_>) -> Result<Self, DecodeError> { payload.read() }
 /// # }
-/// # #[cfg(feature = "postgres")] use sqlx::Postgres as Db;
-/// # #[cfg(not(feature = "postgres"))] use sqlx::Sqlite as Db;
+/// # #[cfg(feature = "postgres")] use jitney_sql::sqlx::Postgres as Db;
+/// # #[cfg(not(feature = "postgres"))] use jitney_sql::sqlx::Sqlite as Db;
 /// use jitney_sql::{Tx, sqlx};
 ///
 /// async fn book(paid: OrderPaid, mut tx: Tx<Db>) -> Result<(), sqlx::Error> {

@@ -13,8 +13,8 @@ use super::decide::{decide, decide_alike};
 use super::places::Places;
 use super::process::{Tried, answer, attempt_each, is_unreadable, wrong_number};
 use super::{Group, Route};
-use crate::handler::{HandlerError, Outcome, Output, Reply, Verdict};
-use crate::inbox::{Begun, Inbox, UnitOfWork};
+use crate::handler::{Context, HandlerError, Outcome, Output, Reply, Verdict};
+use crate::inbox::{Begun, Inbox, Lent, UnitOfWork};
 use crate::outbox::OutboxEvent;
 use crate::transport::Settle;
 use crate::{Elapsed, Error, ErrorKind, Head, RawEvent};
@@ -38,7 +38,10 @@ pub(super) async fn attempt_in_transaction(
     let last = items.iter().rposition(Tried::is_ready)?;
     let attempts = items[last].earlier_deliveries(route).saturating_add(number);
     let events: Vec<RawEvent> = ready(items).map(|tried| tried.item.event.clone()).collect();
-    let reply = attempt(group, route, &events, attempts, Some(&*unit)).await;
+    let lent = Lent(unit);
+    let reply =
+        attempt(Context { events: &events, attempt: attempts, group, route, unit: Some(&lent) }).await;
+    let Lent(unit) = lent;
     if let Some(permit) = permit {
         answer(permit, &reply);
     }

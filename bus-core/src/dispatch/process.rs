@@ -18,7 +18,7 @@ use super::trace::process_span;
 use super::{Group, Route};
 use crate::RawEvent;
 use crate::event::DecodeError;
-use crate::handler::{HandlerError, Outcome, Reply, Verdict};
+use crate::handler::{Context, HandlerError, Outcome, Reply, Verdict};
 use crate::message::Outbound;
 use crate::middleware::Permit;
 use crate::transport::{Delivery, Settle, Settlement, Token};
@@ -230,7 +230,7 @@ async fn attempt_all(
         Some(breaker) => Some(Box::pin(places.wait_for(breaker.permit(group.bus.env()))).await),
         None => None,
     };
-    let reply = attempt(group, route, events, attempts, None).await;
+    let reply = attempt(Context { events, attempt: attempts, group, route, unit: None }).await;
     if let Some(permit) = permit {
         answer(permit, &reply);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::States;
 use crate::dispatch::{Group, Route};
-use crate::inbox::UnitOfWork;
+use crate::inbox::{Lent, UnitOfWork};
 use crate::publish::{Bus, Publisher};
 use crate::{Head, RawEvent};
 
@@ -17,7 +17,7 @@ pub struct Context<'a> {
     pub(crate) group: &'a Group,
     pub(crate) route: &'a Route,
     /// The transaction of the attempt, where the handler asks for one.
-    pub(crate) unit: Option<&'a dyn UnitOfWork>,
+    pub(crate) unit: Option<&'a Lent>,
 }
 
 impl<'a> Context<'a> {
@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
     /// The transaction in which the event is handled, where the handler asks for one of the kind `U`: what an extractor lends it
     /// from.
     pub fn unit<U: UnitOfWork>(&self) -> Option<&'a U> {
-        let unit: &dyn Any = self.unit?;
+        let unit: &dyn Any = &*self.unit?.0;
         unit.downcast_ref()
     }
 
