@@ -57,7 +57,7 @@ pub use jitney_rabbitmq as rabbitmq;
 #[doc(inline)]
 pub use jitney_sourcing as sourcing;
 
-/// Event stores on PostgreSQL and SQLite.
+/// Event stores, outboxes and inboxes on PostgreSQL and SQLite.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[doc(inline)]
 pub use jitney_sql as sql;

@@ -11,4 +11,6 @@ pub use jitney_core::{App, AppPart, Bus, DomainEvent, Envelope, Keyed, Metadata,
 pub use jitney_derive::{DomainEvent, handler, handlers};
 #[cfg(feature = "sourcing")]
 pub use jitney_sourcing::{Aggregate, AggregateRoot, Events, Repository};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use jitney_sql::Tx;
 pub use serde::{Deserialize, Serialize};

@@ -5,6 +5,10 @@
 #[allow(dead_code, reason = "it is a program")]
 mod of_bank_account;
 
+#[path = "../examples/idempotent_consumer.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_idempotent_consumer;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -35,4 +39,9 @@ fn bank_account() {
         "100 cents behind the first deposit, of Some(\"Ada\")",
     ];
     assert_eq!(run("bank_account").lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn idempotent_consumer() {
+    assert_eq!(run("idempotent_consumer"), "Ada has 500 cents\nAda has 530 cents\n");
 }

@@ -81,7 +81,7 @@ fn page() -> String {
     let guarantees =
         checks_of(None).map(|promise| vec![promise.words.to_owned(), format!("`{}`", promise.check)]);
     let guarantees = table(guarantees, &["guarantee", "proved by"]);
-    format!("{}\n{capabilities}\n{}\n{guarantees}", HEAD.trim_start(), MIDDLE.trim_start())
+    format!("{}\n{capabilities}\n{}\n{guarantees}{END}", HEAD.trim_start(), MIDDLE.trim_start())
 }
 
 const HEAD: &str = "
@@ -102,6 +102,21 @@ const MIDDLE: &str = "
 ## What every backend keeps
 
 Each sentence is a check that runs on every backend.
+";
+
+const END: &str = "
+## What the handler's database adds
+
+Each sentence is a check that runs on PostgreSQL and SQLite, whatever the bus; see [the inbox](inbox.md).
+
+| guarantee of a handler with `Tx` | proved by |
+|---|---|
+| its work, its outputs and the mark of its event are one | `what_a_handler_writes_and_returns_is_committed_with_its_mark` |
+| an attempt that fails, panics or takes too long leaves nothing | `an_attempt_that_fails_leaves_nothing` |
+| a process that is killed before the commit has handled nothing | `a_process_that_is_killed_before_the_commit_has_handled_nothing` |
+| one that is killed behind the commit has handled its event | `a_process_that_is_killed_behind_the_commit_has_handled_its_event` |
+| of two members with one event at once, one handles it | `of_two_members_with_one_event_at_once_one_handles_it` |
+| a natural key is handled once, whatever events carry it | `a_natural_key_is_handled_once_whatever_events_carry_it` |
 ";
 
 #[test]

@@ -41,6 +41,7 @@ use crate::dead_letter::DeadLetter;
 use crate::dispatch::Limits;
 use crate::event::DomainEvent;
 use crate::handler::{FromRef, IntoHandlers};
+use crate::inbox::Inbox;
 use crate::middleware::{Middleware, RetryPolicy};
 use crate::processed::ProcessedEvents;
 use crate::publish::Bus;
@@ -189,7 +190,21 @@ impl App {
         self
     }
 
-    /// Where idempotent handlers keep what they have handled. By default in memory, on buses that forget as well.
+    /// With `inbox`, for handlers that work in transactions of its database. One for each kind of transaction, of which the last one
+    /// given counts. The first one also keeps what the other idempotent handlers have handled, unless
+    /// [`processed_events`](Self::processed_events) says where.
+    pub fn inbox(mut self, inbox: impl Inbox) -> Self {
+        let offered = inbox.offers();
+        let inbox: Arc<dyn Inbox> = Arc::new(inbox);
+        match self.settings.inboxes.iter_mut().find(|known| known.offers() == offered) {
+            Some(known) => *known = inbox,
+            None => self.settings.inboxes.push(inbox),
+        }
+        self
+    }
+
+    /// Where idempotent handlers keep what they have handled. By default in the application's inbox; where it has none in memory, on
+    /// buses that forget as well.
     pub fn processed_events(mut self, store: impl ProcessedEvents) -> Self {
         self.settings.processed = Some(Arc::new(store));
         self

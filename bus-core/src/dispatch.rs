@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`Router`] (which handler), `lanes` and `places` (when), `process` (the chain around the handler:
 //! `prepare`, `attempt`, `decide`), `commit` (what follows from success), [`Dispatcher`] (a batch), `subscription_loop`
-//! (a group's life), `settling` (what the broker is told).
+//! (a group's life), `settling` (what the broker is told). A handler that asks for a transaction goes through
+//! `in_transaction` instead of `commit`.
 
 mod attempt;
 mod commit;
@@ -10,6 +11,7 @@ mod decide;
 mod dispatcher;
 mod group;
 mod in_flight;
+mod in_transaction;
 mod lanes;
 mod load;
 mod places;

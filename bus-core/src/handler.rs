@@ -41,6 +41,7 @@ pub use extract::{Attempt, FromContext, State};
 pub use input::{Accepts, HandlerInput};
 pub use outcome::{IntoOutcome, IntoReply, Outcome, Output, OutputEvents, Reply, Verdict};
 pub use set::{HandlerEntry, HandlerSet, IntoHandlers, SharedHandlers};
+pub(crate) use spec::Need;
 pub use spec::{BatchPolicy, HandlerSpec, Idempotency, NaturalKey, Requirement};
 pub use state::{FromRef, States};
 

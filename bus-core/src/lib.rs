@@ -25,6 +25,7 @@ mod error;
 pub mod event;
 pub mod handler;
 mod id;
+pub mod inbox;
 pub mod message;
 pub mod metadata;
 pub mod middleware;

@@ -4,7 +4,7 @@ mod breaker;
 mod layer;
 mod retry;
 
-pub(crate) use breaker::Breaker;
+pub(crate) use breaker::{Breaker, Permit};
 pub use breaker::{BreakerPolicy, BreakerState};
 pub use layer::{Middleware, Next};
 pub use retry::RetryPolicy;

@@ -10,6 +10,28 @@ use tokio::time::Instant;
 
 use crate::{Env, Error};
 
+/// By what a group recognises what it has handled: the id of an event, or a natural key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ProcessedKey<'a> {
+    /// The id, or the handler's name with the natural key. It may come from outside, and be of any length.
+    pub text: &'a str,
+    /// Whether it is a natural key: other events can carry it, however much later.
+    pub is_natural: bool,
+}
+
+impl<'a> ProcessedKey<'a> {
+    /// The id `id` of an event.
+    pub fn event_id(id: &'a str) -> Self {
+        ProcessedKey { text: id, is_natural: false }
+    }
+
+    /// The natural key `key`.
+    pub fn natural(key: &'a str) -> Self {
+        ProcessedKey { text: key, is_natural: true }
+    }
+}
+
 /// Remembers which events (or natural keys) a group has handled.
 #[async_trait]
 pub trait ProcessedEvents: fmt::Debug + Send + Sync + 'static {
@@ -22,14 +44,14 @@ pub trait ProcessedEvents: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store does not answer; the event is then tried again.
-    async fn contains(&self, group: &str, key: &str) -> Result<bool, Error>;
+    async fn contains(&self, group: &str, key: ProcessedKey<'_>) -> Result<bool, Error>;
 
     /// Keeps in mind that `group` has handled `key`. Called behind the handler and its outputs, before settling.
     ///
     /// # Errors
     ///
     /// When the store does not answer; it is then asked again, without running the handler again.
-    async fn mark(&self, group: &str, key: &str) -> Result<(), Error>;
+    async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error>;
 }
 
 /// Remembers in this process, up to a number of events and an age: an event that comes again later than that is
@@ -96,12 +118,12 @@ impl ProcessedEvents for MemoryProcessedEvents {
         true
     }
 
-    async fn contains(&self, group: &str, key: &str) -> Result<bool, Error> {
-        Ok(self.lock().keys.contains(&joined(group, key)))
+    async fn contains(&self, group: &str, key: ProcessedKey<'_>) -> Result<bool, Error> {
+        Ok(self.lock().keys.contains(&joined(group, key.text)))
     }
 
-    async fn mark(&self, group: &str, key: &str) -> Result<(), Error> {
-        let key = joined(group, key);
+    async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error> {
+        let key = joined(group, key.text);
         let since = self.env.instant();
         let mut inner = self.lock();
         if inner.keys.insert(key.clone()) {
@@ -129,22 +151,22 @@ mod tests {
     async fn forgets_the_oldest_beyond_its_capacity() {
         let processed = MemoryProcessedEvents::with_bounds(Env::seeded(1), 2, Duration::from_secs(60));
         for key in ["a", "b", "c"] {
-            processed.mark("g", key).await.unwrap();
+            processed.mark("g", ProcessedKey::event_id(key)).await.unwrap();
         }
         assert_eq!(processed.len(), 2);
-        assert!(!processed.contains("g", "a").await.unwrap());
-        assert!(processed.contains("g", "c").await.unwrap());
-        assert!(!processed.contains("other", "c").await.unwrap());
+        assert!(!processed.contains("g", ProcessedKey::event_id("a")).await.unwrap());
+        assert!(processed.contains("g", ProcessedKey::event_id("c")).await.unwrap());
+        assert!(!processed.contains("other", ProcessedKey::event_id("c")).await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]
     async fn forgets_what_is_older_than_its_age() {
         let env = Env::seeded(1);
         let processed = MemoryProcessedEvents::with_bounds(env.clone(), 100, Duration::from_secs(60));
-        processed.mark("g", "a").await.unwrap();
+        processed.mark("g", ProcessedKey::event_id("a")).await.unwrap();
         env.sleep(Duration::from_secs(59)).await;
-        assert!(processed.contains("g", "a").await.unwrap());
+        assert!(processed.contains("g", ProcessedKey::event_id("a")).await.unwrap());
         env.sleep(Duration::from_secs(2)).await;
-        assert!(!processed.contains("g", "a").await.unwrap());
+        assert!(!processed.contains("g", ProcessedKey::event_id("a")).await.unwrap());
     }
 }

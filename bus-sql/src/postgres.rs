@@ -10,6 +10,7 @@ mod append;
 mod config;
 mod epoch;
 mod error;
+mod inbox;
 mod migrate;
 mod notify;
 mod outbox;
@@ -23,6 +24,7 @@ mod streams;
 mod watermark;
 
 pub use self::config::PostgresStoreBuilder;
+pub use self::inbox::PostgresInbox;
 pub use self::outbox::PostgresOutbox;
 pub use self::store::PostgresStore;
 pub use self::watermark::{Holder, Watermark};

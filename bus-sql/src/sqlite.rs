@@ -3,6 +3,7 @@
 mod append;
 mod config;
 mod error;
+mod inbox;
 mod migrate;
 mod notify;
 mod outbox;
@@ -14,5 +15,6 @@ mod store;
 mod streams;
 
 pub use config::SqliteStoreBuilder;
+pub use inbox::SqliteInbox;
 pub use outbox::SqliteOutbox;
 pub use store::SqliteStore;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jitney::dispatch::Limits;
 use jitney::handler::HandlerSpec;
 use jitney::prelude::*;
-use jitney::processed::{MemoryProcessedEvents, ProcessedEvents};
+use jitney::processed::{MemoryProcessedEvents, ProcessedEvents, ProcessedKey};
 use jitney::{Env, Error, ErrorKind};
 use jitney_testkit::TestApp;
 
@@ -173,11 +173,11 @@ impl ProcessedEvents for Kept {
         true
     }
 
-    async fn contains(&self, group: &str, key: &str) -> Result<bool, Error> {
+    async fn contains(&self, group: &str, key: ProcessedKey<'_>) -> Result<bool, Error> {
         self.0.contains(group, key).await
     }
 
-    async fn mark(&self, group: &str, key: &str) -> Result<(), Error> {
+    async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error> {
         self.0.mark(group, key).await
     }
 }
@@ -201,12 +201,12 @@ impl ProcessedEvents for Shaky {
         false
     }
 
-    async fn contains(&self, group: &str, key: &str) -> Result<bool, Error> {
+    async fn contains(&self, group: &str, key: ProcessedKey<'_>) -> Result<bool, Error> {
         self.fails()?;
         self.0.contains(group, key).await
     }
 
-    async fn mark(&self, group: &str, key: &str) -> Result<(), Error> {
+    async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error> {
         self.fails()?;
         self.0.mark(group, key).await
     }

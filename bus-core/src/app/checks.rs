@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Settings;
 use crate::Error;
 use crate::dispatch::Limits;
-use crate::handler::{Accepts, HandlerEntry, Idempotency, States};
+use crate::handler::{Accepts, HandlerEntry, Idempotency, Need, States};
 use crate::publish::Bus;
 use crate::transport::Start;
 
@@ -114,8 +114,31 @@ pub(super) fn check_handler(
              `idempotent` and drop `exactly_once`",
         ),
     );
+    let transaction = entry.transactions().next().map(|asked| asked.name);
+    if let Some(name) = transaction {
+        check(
+            spec.exactly_once,
+            format!(
+                "is `exactly_once` and asks for `{name}`: a transaction of the broker and one of the database cannot be one, so \
+                 drop `exactly_once`; its work and its outputs are one by `{name}`",
+            ),
+        );
+        check(
+            spec.broadcast,
+            format!(
+                "is `broadcast` and asks for `{name}`: members of its group would share one mark for an event, and only one of \
+                 them would handle it, so choose one of the two",
+            ),
+        );
+        check(
+            entry.transactions().count() > 1,
+            format!(
+                "asks for more than one transaction: an event is handled in one, so ask for `{name}` alone"
+            ),
+        );
+    }
     check(
-        spec.exactly_once && !matches!(spec.idempotency, Idempotency::None),
+        spec.exactly_once && transaction.is_none() && !matches!(spec.idempotency, Idempotency::None),
         "is `exactly_once` and `idempotent`: the mark of an idempotent handler is no part of the broker's transaction, \
          so choose one of the two"
             .to_owned(),
@@ -127,20 +150,28 @@ pub(super) fn check_handler(
             .to_owned(),
     );
     for requirement in &entry.requirements {
-        check(
-            !states.contains(requirement.id),
-            format!(
-                "asks for `State<{0}>`, and the application has no such state: add it with `.state(…)`",
-                requirement.name,
+        let name = requirement.name;
+        match requirement.need {
+            Need::State => check(
+                !states.contains(requirement.id),
+                format!(
+                    "asks for `State<{name}>`, and the application has no such state: add it with `.state(…)`"
+                ),
             ),
-        );
+            Need::Transaction => check(
+                settings.inbox_for(requirement).is_none(),
+                format!(
+                    "asks for `{name}`, and the application has no inbox that gives it: add one of its database with `.inbox(…)`"
+                ),
+            ),
+        }
     }
     let remembers = !matches!(spec.idempotency, Idempotency::None);
     check(
-        remembers && can.durable && settings.processed.is_none(),
+        remembers && transaction.is_none() && can.durable && settings.processed_events().is_none(),
         format!(
             "is `idempotent`, and {backend} outlives this process while the default memory of handled events does not: \
-             choose a store with `.processed_events(…)`; `MemoryProcessedEvents` is one that forgets on restart",
+             choose a store with `.processed_events(…)` or `.inbox(…)`; `MemoryProcessedEvents` is one that forgets on restart",
         ),
     );
     if let Start::Positions(_) | Start::Time(_) = settings.start {

@@ -10,7 +10,7 @@ use super::part::Placed;
 use super::{App, Settings};
 use crate::Error;
 use crate::dispatch::{Counters, DeadLetterHook, Group, Limits, Route, Router};
-use crate::handler::{Accepts, Idempotency, States};
+use crate::handler::{Accepts, HandlerEntry, Idempotency, States};
 use crate::processed::{MemoryProcessedEvents, ProcessedEvents};
 use crate::publish::Bus;
 use crate::transport::{Mode, Subscription};
@@ -78,7 +78,8 @@ pub(super) fn plan(app: App) -> Result<Plan, Error> {
     let prefix = settings.group_prefix.as_deref().unwrap_or(&service);
     let mut members: BTreeMap<(Option<String>, String), Members> = BTreeMap::new();
     for placed in part.handlers {
-        let placed = placed.inside(&part.layers);
+        let mut placed = placed.inside(&part.layers);
+        placed.entry.recognise_in_transactions();
         if let Some(name) = placed.bus.as_ref().filter(|name| !named.contains_key(*name)) {
             mistakes.unknown_bus(&format!("handler `{}`", placed.entry.spec.name()), name, &named);
             continue;
@@ -89,7 +90,7 @@ pub(super) fn plan(app: App) -> Result<Plan, Error> {
     }
     let shared = Shared {
         states: Arc::new(part.states),
-        processed: settings.processed.clone().unwrap_or_else(|| default_processed(&bus)),
+        processed: settings.processed_events().unwrap_or_else(|| default_processed(&bus)),
         on_dead_letter: part.on_dead_letter,
         settings,
     };
@@ -161,7 +162,8 @@ fn plan_group(
     }
     let mut router = Router::new(settings.strict);
     for Placed { layers, entry, .. } in members {
-        let route = Route::new(entry, name, &layers, settings.retry, settings.timeout);
+        let inbox = entry.transactions().find_map(|asked| settings.inbox_for(asked)).cloned();
+        let route = Route::new(entry, name, &layers, settings.retry, settings.timeout, inbox);
         if let Err(conflict) = router.add(Arc::new(route)) {
             mistakes.add(format!("group `{name}`: {}", Error::from(conflict)));
         }
@@ -199,6 +201,15 @@ fn plan_group(
         running: Default::default(),
     };
     Some((Arc::new(group), subscription))
+}
+
+impl HandlerEntry {
+    /// In a transaction every event is marked: by its id, where the handler does not say by what.
+    fn recognise_in_transactions(&mut self) {
+        if matches!(self.spec.idempotency, Idempotency::None) && self.transactions().next().is_some() {
+            self.spec.idempotency = Idempotency::EventId;
+        }
+    }
 }
 
 impl Route {

@@ -5,24 +5,19 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
-use super::{Group, Route};
-use crate::RawEvent;
 use crate::handler::{Context, HandlerError, Reply};
 use crate::middleware::Next;
 
-/// Runs the handler of `route` for `events` once.
+/// Runs the handler for the events of `cx` once.
 ///
 /// A panic and a time-out are errors of the handler; both are retryable.
-pub(super) async fn attempt(
-    group: &Group,
-    route: &Route,
-    events: &[RawEvent],
-    number: u32,
-) -> Result<Reply, HandlerError> {
+pub(super) async fn attempt(cx: Context<'_>) -> Result<Reply, HandlerError> {
+    let (group, route) = (cx.group, cx.route);
     let env = group.bus.env();
-    let cx = Context { events, attempt: number, group, route };
     let started = env.instant();
-    let run = AssertUnwindSafe(Next::new(&route.layers, &*route.handler).run(cx)).catch_unwind();
+    // Called inside, since also what makes the handler's future may panic.
+    let run = async { Next::new(&route.layers, &*route.handler).run(cx).await };
+    let run = AssertUnwindSafe(run).catch_unwind();
     let result = env.timeout_at(started + route.timeout, run).await;
     group.counters.attempt_took(env.instant() - started);
     match result {

@@ -13,6 +13,7 @@ use super::{Group, Route};
 use crate::handler::Output;
 use crate::message::Outbound;
 use crate::middleware::RetryPolicy;
+use crate::processed::ProcessedKey;
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
 
@@ -45,12 +46,12 @@ pub(super) async fn commit(
         group.counters.outputs(unit.outputs.len());
     }
     if let Some(guard) = unit.key {
-        Box::pin(mark(group, guard.key())).await;
+        Box::pin(mark(group, route.processed_key(guard.key()))).await;
     }
     Ok(None)
 }
 
-async fn mark(group: &Group, key: &str) {
+async fn mark(group: &Group, key: ProcessedKey<'_>) {
     let mut failed = 0;
     while let Err(error) = group.processed.mark(&group.name, key).await {
         failed += 1;
@@ -86,7 +87,7 @@ async fn publish_outputs(group: &Group, mut outbound: Vec<Outbound>) -> Result<(
     }
 }
 
-fn panicked(route: &Route, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(route: &Route, panic: &(dyn Any + Send)) -> Error {
     let what = format!("encoding an output of handler `{}` panicked: {}", route.name, panic_message(panic));
     Error::new(ErrorKind::Encode, what)
 }
@@ -117,7 +118,7 @@ fn not_published(
     Ok((again, last))
 }
 
-async fn pause(group: &Group, doing: &str, failed: u32, error: &Error) {
+pub(super) async fn pause(group: &Group, doing: &str, failed: u32, error: &Error) {
     let env = group.bus.env();
     tracing::warn!(
         group = group.name,

@@ -95,7 +95,8 @@ async fn recognise(group: &Group, route: &Route, tried: &mut Tried) -> bool {
         }
     };
     let Some(guard) = group.keys_in_work.enter(key) else { return true };
-    if was_processed(group, route, guard.key()).await {
+    // In a transaction, the mark that is made in it decides.
+    if route.inbox.is_none() && was_processed(group, route, guard.key()).await {
         group.counters.duplicate();
         tried.settle(Settle::Ack);
     } else {
@@ -126,7 +127,7 @@ fn key_of(route: &Route, event: &RawEvent) -> Result<Option<String>, HandlerErro
 async fn was_processed(group: &Group, route: &Route, key: &str) -> bool {
     let mut failed = 0;
     loop {
-        match group.processed.contains(&group.name, key).await {
+        match group.processed.contains(&group.name, route.processed_key(key)).await {
             Ok(known) => return known,
             Err(error) => {
                 failed += 1;

@@ -11,14 +11,16 @@ use tracing::Instrument;
 use super::attempt::attempt;
 use super::decide::{decide, decide_alike, decide_each};
 use super::group::KeyGuard;
+use super::in_transaction::attempt_in_transaction;
 use super::places::Places;
 use super::prepare::{Prepared, prepare};
 use super::trace::process_span;
 use super::{Group, Route};
 use crate::RawEvent;
 use crate::event::DecodeError;
-use crate::handler::{HandlerError, Outcome, Reply, Verdict};
+use crate::handler::{Context, HandlerError, Outcome, Reply, Verdict};
 use crate::message::Outbound;
+use crate::middleware::Permit;
 use crate::transport::{Delivery, Settle, Settlement, Token};
 
 /// A delivery that has its envelope.
@@ -209,6 +211,10 @@ async fn attempt_all(
     items: &mut [Tried],
     number: u32,
 ) -> Option<Duration> {
+    if let Some(inbox) = &route.inbox {
+        // Boxed: most handlers ask for no transaction, and need not carry the room for this.
+        return Box::pin(attempt_in_transaction(group, route, &**inbox, places, items, number)).await;
+    }
     let batch: Vec<RawEvent>;
     let last = items.iter().rposition(Tried::is_ready)?;
     let attempts = items[last].earlier_deliveries(route).saturating_add(number);
@@ -224,9 +230,9 @@ async fn attempt_all(
         Some(breaker) => Some(Box::pin(places.wait_for(breaker.permit(group.bus.env()))).await),
         None => None,
     };
-    let reply = attempt(group, route, events, attempts).await;
+    let reply = attempt(Context { events, attempt: attempts, group, route, unit: None }).await;
     if let Some(permit) = permit {
-        if matches!(&reply, Ok(reply) if !is_failure(reply)) { permit.succeeded() } else { permit.failed() }
+        answer(permit, &reply);
     }
     let asked = events.len();
     match reply.unwrap_or_else(|error| Reply::All(Verdict::Failed(error).into())) {
@@ -240,19 +246,28 @@ async fn attempt_all(
             Box::pin(decide_each(group, route, items, outcomes)).await
         }
         Reply::Each(outcomes) => {
-            let error = format!(
-                "handler `{}` returned {} outcomes for {asked} events; return one for each, in their order",
-                route.name,
-                outcomes.len(),
-            );
-            let outcome = Verdict::Failed(HandlerError::retryable(error)).into();
+            let outcome = wrong_number(route, outcomes.len(), asked);
             Box::pin(decide_alike(group, route, items, last, outcome)).await
         }
     }
 }
 
+/// The handler has returned outcomes, and not one for each event.
+pub(super) fn wrong_number(route: &Route, outcomes: usize, asked: usize) -> Outcome {
+    let error = format!(
+        "handler `{}` returned {outcomes} outcomes for {asked} events; return one for each, in their order",
+        route.name,
+    );
+    Verdict::Failed(HandlerError::retryable(error)).into()
+}
+
+/// Tells the breaker what came of an attempt.
+pub(super) fn answer(permit: Permit<'_>, reply: &Result<Reply, HandlerError>) {
+    if matches!(reply, Ok(reply) if !is_failure(reply)) { permit.succeeded() } else { permit.failed() }
+}
+
 /// Attempts what is ready one by one: one event of the batch cannot be read, and the others need not go with it.
-async fn attempt_each(
+pub(super) async fn attempt_each(
     group: &Group,
     route: &Route,
     places: &Places,
@@ -266,7 +281,7 @@ async fn attempt_each(
     wait
 }
 
-fn is_unreadable(outcome: &Outcome) -> bool {
+pub(super) fn is_unreadable(outcome: &Outcome) -> bool {
     matches!(&outcome.verdict, Verdict::Failed(error) if error.source_error().is::<DecodeError>())
 }
 

@@ -11,8 +11,10 @@ use crate::codec::Codec;
 use crate::dead_letter::Reason;
 use crate::event::EventType;
 use crate::handler::{Accepts, Handler, HandlerEntry, Idempotency};
+use crate::inbox::Inbox;
 use crate::metadata::ALTERNATES;
 use crate::middleware::{Breaker, Middleware, RetryPolicy};
+use crate::processed::ProcessedKey;
 use crate::transport::{Delivery, Interest};
 use crate::{Error, Head, RawEvent, error_chain};
 
@@ -30,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) timeout: Duration,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) idempotency: Idempotency,
+    /// Where the handler works in a transaction.
+    pub(crate) inbox: Option<Arc<dyn Inbox>>,
     pub(crate) batch: Option<usize>,
     pub(crate) accepts: Accepts,
     pub(crate) load: Load,
@@ -193,13 +197,23 @@ fn is_alternate(head: &Head, entries: &[Entry]) -> bool {
 }
 
 impl Route {
-    /// The handler of `entry` in `group`, inside `layers`, with the application's defaults.
+    /// A key by which this handler recognises an event.
+    pub(crate) fn processed_key<'a>(&self, text: &'a str) -> ProcessedKey<'a> {
+        match self.idempotency {
+            Idempotency::NaturalKey(_) => ProcessedKey::natural(text),
+            Idempotency::EventId | Idempotency::None => ProcessedKey::event_id(text),
+        }
+    }
+
+    /// The handler of `entry` in `group`, inside `layers`, with the application's defaults; in transactions of `inbox`, where it
+    /// asks for them.
     pub(crate) fn new(
         entry: HandlerEntry,
         group: &str,
         layers: &[Arc<dyn Middleware>],
         default_retry: RetryPolicy,
         default_timeout: Duration,
+        inbox: Option<Arc<dyn Inbox>>,
     ) -> Self {
         let HandlerEntry { spec, accepts, is_batch, handler, requirements: _ } = entry;
         Route {
@@ -211,6 +225,7 @@ impl Route {
             timeout: spec.timeout.unwrap_or(default_timeout).min(FAR),
             breaker: spec.breaker.map(|policy| Breaker::new(policy.at_most(FAR))),
             idempotency: spec.idempotency,
+            inbox,
             batch: is_batch.then(|| spec.batch.unwrap_or_default().size),
             accepts,
             load: Load::default(),

@@ -1,9 +1,11 @@
 //! What a handler's arguments are made from.
 
+use std::any::Any;
 use std::fmt;
 
 use super::States;
 use crate::dispatch::{Group, Route};
+use crate::inbox::{Lent, UnitOfWork};
 use crate::publish::{Bus, Publisher};
 use crate::{Head, RawEvent};
 
@@ -14,6 +16,8 @@ pub struct Context<'a> {
     pub(crate) attempt: u32,
     pub(crate) group: &'a Group,
     pub(crate) route: &'a Route,
+    /// The transaction of the attempt, where the handler asks for one.
+    pub(crate) unit: Option<&'a Lent>,
 }
 
 impl<'a> Context<'a> {
@@ -55,6 +59,13 @@ impl<'a> Context<'a> {
     /// The bus that the event came by.
     pub fn bus(&self) -> &'a Bus {
         &self.group.bus
+    }
+
+    /// The transaction in which the event is handled, where the handler asks for one of the kind `U`: what an extractor lends it
+    /// from.
+    pub fn unit<U: UnitOfWork>(&self) -> Option<&'a U> {
+        let unit: &dyn Any = &*self.unit?.0;
+        unit.downcast_ref()
     }
 
     /// A publisher that carries the event's chain on.

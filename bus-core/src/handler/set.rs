@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Accepts, Handler, HandlerFn, HandlerInput, HandlerSpec, Requirement};
+use super::{Accepts, Handler, HandlerFn, HandlerInput, HandlerSpec, Need, Requirement};
 
 /// Handlers to be given to an application; `handlers![…]` makes one.
 #[derive(Debug, Default)]
@@ -55,6 +55,13 @@ impl HandlerSet {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl HandlerEntry {
+    /// The transactions that it asks for; one at most makes sense.
+    pub(crate) fn transactions(&self) -> impl Iterator<Item = &Requirement> {
+        self.requirements.iter().filter(|requirement| requirement.need == Need::Transaction)
     }
 }
 

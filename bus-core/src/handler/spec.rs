@@ -195,13 +195,27 @@ impl Default for BatchPolicy {
 /// Something that the application must have for a handler to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
+    pub(crate) need: Need,
     pub(crate) id: TypeId,
     pub(crate) name: &'static str,
+}
+
+/// What kind of thing is required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    State,
+    Transaction,
 }
 
 impl Requirement {
     /// A state of type `T`.
     pub fn state<T: 'static>() -> Self {
-        Requirement { id: TypeId::of::<T>(), name: type_name::<T>() }
+        Requirement { need: Need::State, id: TypeId::of::<T>(), name: type_name::<T>() }
+    }
+
+    /// An inbox whose transactions are lent by the extractor `T`, called `name` in messages. The handler then works in one, and
+    /// recognises its events by their ids where it does not say by what.
+    pub fn transaction<T: 'static>(name: &'static str) -> Self {
+        Requirement { need: Need::Transaction, id: TypeId::of::<T>(), name }
     }
 }

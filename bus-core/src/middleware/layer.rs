@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use crate::handler::{Context, Handler, Reply};
 
@@ -44,10 +45,14 @@ impl<'a> Next<'a> {
     }
 
     /// Goes on.
-    pub async fn run(self, cx: Context<'a>) -> Reply {
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future abandons the attempt, as far as what is inside goes.
+    pub fn run(self, cx: Context<'a>) -> BoxFuture<'a, Reply> {
         match self.layers.split_first() {
-            Some((layer, layers)) => layer.handle(cx, Next { layers, ..self }).await,
-            None => self.handler.handle(cx).await,
+            Some((layer, layers)) => layer.handle(cx, Next { layers, ..self }),
+            None => self.handler.handle(cx),
         }
     }
 }

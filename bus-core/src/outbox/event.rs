@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::Shard;
-use crate::codec::{Codec, Destination, JsonPayload, NativeJson};
-use crate::event::{DomainEvent, Keyed};
+use crate::codec::{Codec, Destination, EncodePayload, JsonPayload, NativeJson};
+use crate::event::{DomainEvent, EventType, Keyed};
 use crate::message::{Message, Topic};
 use crate::{Env, Envelope, Error, ErrorKind, Head, Metadata};
 
@@ -43,15 +43,24 @@ impl OutboxEvent {
     /// As [`new`](Self::new).
     pub fn of<E: DomainEvent>(env: &Env, aggregate_id: String, event: &E) -> Result<Self, Error> {
         let event_type = event.event_type();
-        let mut payload = Vec::new();
-        crate::codec::EncodePayload::write_json(event, &mut payload).map_err(|error| {
+        let (name, aggregate) = (event_type.name(), event_type.aggregate());
+        let head = Head::new(env.new_id(), name, aggregate, aggregate_id, env.now(), event_type.version());
+        OutboxEvent::encoded(head, event_type, None, event)
+    }
+
+    /// The event of `head` with its payload as text.
+    pub(crate) fn encoded(
+        head: Head,
+        event_type: &'static EventType,
+        key: Option<String>,
+        payload: &dyn EncodePayload,
+    ) -> Result<Self, Error> {
+        let mut text = Vec::new();
+        payload.write_json(&mut text).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` for the outbox");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
-        let (name, aggregate) = (event_type.name(), event_type.aggregate());
-        let head = Head::new(env.new_id(), name, aggregate, aggregate_id, env.now(), event_type.version());
-        let topic = event_type.topic().into();
-        Ok(OutboxEvent { head, payload: payload.into(), topic, key: None })
+        Ok(OutboxEvent { head, payload: text.into(), topic: event_type.topic().into(), key })
     }
 
     /// An event that has its envelope already, such as one of an event store, for `topic`.

@@ -11,6 +11,7 @@ use crate::event::{DomainEvent, EventType, Keyed, Publishable};
 use crate::handler::Output;
 use crate::message::{Outbound, Topic};
 use crate::metadata::{ALTERNATES, TraceContext};
+use crate::outbox::OutboxEvent;
 use crate::transport::Published;
 use crate::{Envelope, Error, ErrorKind, Head, Id, Metadata};
 
@@ -256,6 +257,18 @@ impl Publisher {
             encoded.push(self.bus.encode(draft).await?);
         }
         Ok(encoded)
+    }
+
+    /// The same for an outbox: the bus's layers come later, when they are published from there.
+    pub(crate) fn outbox_outputs(&self, origin: &str, outputs: &[Output]) -> Result<Vec<OutboxEvent>, Error> {
+        let cause = self.metadata.causation_id.as_ref().expect("outputs of a handler have a cause");
+        let encoded = outputs.iter().enumerate().map(|(index, output)| {
+            let id = cause.derive(origin, index);
+            let Output { event_type, aggregate_id, key, payload } = output;
+            let Draft { head, .. } = self.draft(id, event_type, aggregate_id.clone(), None, &**payload);
+            OutboxEvent::encoded(head, event_type, key.clone(), &**payload)
+        });
+        encoded.collect()
     }
 }
 

@@ -166,6 +166,11 @@ impl SqliteStore {
         self.readers.acquire().await.map_err(|error| self.failed("beginning to read", error))
     }
 
+    /// Whether it outlives this process.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
+    }
+
     /// What it is and where, for messages.
     pub(super) fn place(&self) -> &str {
         &self.place

@@ -1,0 +1,117 @@
+//! What the inboxes of all databases have in common: which keys are stored, and for how long.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jitney_core::Env;
+use jitney_core::outbox::OutboxEvent;
+use jitney_core::processed::ProcessedKey;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::outbox::Row;
+
+/// Longer keys are stored as a hash: not every index takes them, and they come from outside.
+const MAX_KEY_BYTES: usize = 500;
+
+/// So many marks are deleted in one transaction.
+pub(crate) const CLEANED_AT_ONCE: i64 = 1000;
+
+/// How often marks are deleted that are too old.
+const CLEAN_EVERY: Duration = Duration::from_secs(600);
+
+/// No database's clock underflows when this is taken from it.
+const FAR: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
+
+/// What names the hashes of long keys.
+const LONG_KEYS: Uuid = Uuid::from_u128(0x5c0d_16a4_7b5f_4a0e_9d3c_6a4f_02b1_7e95);
+
+/// A key as it is stored.
+pub(crate) fn stored_key<'a>(key: ProcessedKey<'a>) -> Cow<'a, str> {
+    if key.text.len() <= MAX_KEY_BYTES && !key.text.contains('\0') {
+        return Cow::Borrowed(key.text);
+    }
+    Cow::Owned(format!("hash:{}", Uuid::new_v5(&LONG_KEYS, key.text.as_bytes()).simple()))
+}
+
+/// Events as rows of the outbox.
+pub(crate) fn outbox_rows(events: Vec<OutboxEvent>) -> Result<Vec<Row>, jitney_core::Error> {
+    events.into_iter().map(Row::new).collect()
+}
+
+/// How long marks are kept, and when those are to be looked for that are too old.
+#[derive(Debug, Clone)]
+pub(crate) struct Keeping {
+    event_ids: Duration,
+    natural_keys: Option<Duration>,
+    cleaned: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Keeping { event_ids: Duration::from_secs(7 * 24 * 3600), natural_keys: None, cleaned: Arc::default() }
+    }
+}
+
+impl Keeping {
+    pub(crate) fn event_ids_for(&mut self, time: Duration) {
+        self.event_ids = time.min(FAR);
+    }
+
+    pub(crate) fn natural_keys_for(&mut self, time: Duration) {
+        self.natural_keys = Some(time.min(FAR));
+    }
+
+    /// What has an end, and how long it is kept: whether it is a natural key, and the time.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = (bool, Duration)> + use<> {
+        [(false, Some(self.event_ids)), (true, self.natural_keys)]
+            .into_iter()
+            .filter_map(|(is_natural, time)| Some((is_natural, time?)))
+    }
+
+    /// Whether it is time to look for marks that are too old. Says so once.
+    pub(crate) fn is_due(&self, env: &Env) -> bool {
+        let now = env.instant();
+        let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = cleaned.is_none_or(|cleaned| now.duration_since(cleaned) >= CLEAN_EVERY);
+        if is_due {
+            *cleaned = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_no_index_takes_is_stored_as_a_hash_of_its_own() {
+        assert_eq!(stored_key(ProcessedKey::event_id("e-1")), "e-1");
+        let long = |end: &str| format!("{}{end}", "k".repeat(10_000));
+        let (one, other) = (long("1"), long("2"));
+        let stored =
+            [&*one, &other, "a\0b", "a\0c"].map(|key| stored_key(ProcessedKey::natural(key)).into_owned());
+        assert!(stored.iter().all(|key| key.len() < 100 && !key.contains('\0')), "{stored:?}");
+        assert_eq!(stored.iter().collect::<std::collections::HashSet<_>>().len(), 4);
+    }
+
+    #[test]
+    fn natural_keys_are_kept_for_ever_unless_told() {
+        let mut keeping = Keeping::default();
+        let week = Duration::from_secs(7 * 24 * 3600);
+        assert_eq!(keeping.bounds().collect::<Vec<_>>(), [(false, week)]);
+        keeping.event_ids_for(Duration::MAX);
+        keeping.natural_keys_for(week);
+        assert_eq!(keeping.bounds().collect::<Vec<_>>(), [(false, FAR), (true, week)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_marks_are_looked_for_at_first_and_then_at_times() {
+        let (env, keeping) = (Env::seeded(1), Keeping::default());
+        assert_eq!([keeping.is_due(&env), keeping.clone().is_due(&env)], [true, false]);
+        env.sleep(CLEAN_EVERY).await;
+        assert!(keeping.is_due(&env));
+    }
+}

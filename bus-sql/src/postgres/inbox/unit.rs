@@ -1,0 +1,80 @@
+//! The transaction of one attempt.
+
+use async_trait::async_trait;
+use jitney_core::handler::{Context, FromContext, HandlerError, Requirement};
+use jitney_core::inbox::UnitOfWork;
+use jitney_core::outbox::OutboxEvent;
+use jitney_core::{Error, ErrorKind};
+use sqlx::Postgres;
+
+use super::PostgresInbox;
+use crate::inbox::outbox_rows;
+use crate::postgres::error::{Effect, failed};
+use crate::postgres::outbox::insert;
+use crate::tx::{Tx, TxOwner};
+
+const DOING: &str = "committing the transaction of an event";
+
+/// In a transaction that has failed, the server answers a commit by a rollback, and says nothing of it. This is refused there.
+const IS_WHOLE: &str = "SELECT 1";
+
+/// The error code of everything that is sent in a transaction that has failed.
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
+/// A transaction in which events are marked as handled.
+#[derive(Debug)]
+pub(super) struct PostgresUnit {
+    pub(super) owner: TxOwner<Postgres>,
+    pub(super) inbox: PostgresInbox,
+}
+
+#[async_trait]
+impl UnitOfWork for PostgresUnit {
+    async fn commit(self: Box<Self>, outputs: Vec<OutboxEvent>) -> Result<(), Error> {
+        let PostgresUnit { owner, inbox } = *self;
+        let mut transaction = owner.take_back()?;
+        let rows = outbox_rows(outputs)?;
+        let whole = match rows.is_empty() {
+            true => sqlx::query(IS_WHOLE).execute(&mut *transaction).await.map(drop),
+            false => insert(&mut transaction, inbox.store.schema(), &rows).await,
+        };
+        whole.map_err(not_whole)?;
+        transaction.commit().await.map_err(|error| failed(DOING, error, Effect::Possible))?;
+        if !rows.is_empty() {
+            inbox.store.wake_readers();
+        }
+        inbox.clean_at_times();
+        Ok(())
+    }
+}
+
+fn not_whole(error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(|error| error.code());
+    if code.is_some_and(|code| code == IN_FAILED_TRANSACTION) {
+        let what = format!(
+            "{DOING}: one of its statements has failed, and the handler went on; return the error, or try the statement in a \
+             savepoint (`tx.begin()`)"
+        );
+        return Error::new(ErrorKind::Rejected, what).with_source(error).retryable(true);
+    }
+    failed(DOING, error, Effect::None).into()
+}
+
+/// What the inbox offers, and the extractor asks for.
+pub(super) fn offer() -> Requirement {
+    Requirement::transaction::<Tx<Postgres>>("Tx<Postgres>")
+}
+
+#[diagnostic::do_not_recommend]
+impl FromContext for Tx<Postgres> {
+    async fn from_context(cx: &Context<'_>) -> Result<Self, HandlerError> {
+        let unit = cx.unit::<PostgresUnit>();
+        let unit =
+            unit.ok_or_else(|| HandlerError::permanent("the application has no inbox in PostgreSQL"))?;
+        Ok(unit.owner.lend()?)
+    }
+
+    fn requirement() -> Option<Requirement> {
+        Some(offer())
+    }
+}
