@@ -6,8 +6,11 @@
 mod builds;
 #[path = "projections/checks.rs"]
 mod checks;
-#[path = "projections/memory.rs"]
-mod memory;
+#[path = "projections/declared.rs"]
+mod declared;
+#[cfg(feature = "sqlite")]
+#[path = "sqlite_store/folder.rs"]
+mod folder;
 #[path = "projections/setting.rs"]
 mod setting;
 
@@ -48,6 +51,9 @@ macro_rules! all_checks {
     };
 }
 
+// Behind the macro that it uses.
+#[path = "projections/memory.rs"]
+mod memory;
 #[cfg(feature = "postgres")]
 #[path = "projections/postgres.rs"]
 mod postgres;

@@ -6,13 +6,18 @@
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod projection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 #[cfg(feature = "postgres")]
-pub use postgres::{Holder, PostgresOutbox, PostgresStore, PostgresStoreBuilder, Watermark};
+pub use postgres::{
+    Holder, PostgresOutbox, PostgresReadModel, PostgresStore, PostgresStoreBuilder, PostgresTransaction,
+    Watermark,
+};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteOutbox, SqliteStore, SqliteStoreBuilder};
+pub use sqlite::{SqliteOutbox, SqliteReadModel, SqliteStore, SqliteStoreBuilder, SqliteTransaction};
 
 /// The database library underneath, for transactions of the application's own.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, Step};
 use jitney::sourcing::{ErrorKind, OnFailure, Position, ReadModel};
 
-use crate::setting::{Conduct, Database, POISON, PATIENCE, Payer, until};
+use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
 
 pub(crate) async fn what_is_appended_is_in_the_read_model(database: &impl Database) {
     let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());

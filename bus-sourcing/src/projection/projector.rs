@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::running::RunningProjector;
 use super::status::Progress;
 use super::step::Core;
-use super::worker::{Task, ensure};
+use super::worker::{Made, Task, ensure};
 use super::{MOST_SHARDS, Projection, ReadModel};
 use crate::{Error, ErrorKind, EventStore, IntoEventStore};
 
@@ -162,9 +162,12 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     /// What is made so far stays beside the old one.
     pub async fn rebuild(self) -> Result<(), Error> {
         let core = self.into_core()?;
-        let build = ensure(&core, true).await?;
-        let running = RunningProjector::new(core, Task::Rebuild);
-        let done = running.until_replaced(build).await;
+        let made = ensure(&core, true).await?;
+        let before = core.model.builds(core.name()).await?;
+        let lease = core.settings.lease;
+        let task = if let Made::Next(_) = made { Task::Rebuild } else { Task::Follow };
+        let running = RunningProjector::new(core, task);
+        let done = running.until_replaced(made, &before, lease).await;
         running.shutdown().await?;
         done
     }

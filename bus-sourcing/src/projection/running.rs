@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::status::ProjectionLag;
 use super::step::Core;
 use super::worker::{Made, Task, Worker};
-use super::{BuildState, Projection, ProjectionHandle, ProjectionStatus, ReadModel};
+use super::{Build, BuildState, Projection, ProjectionHandle, ProjectionStatus, ReadModel, ShardState};
 use crate::{Error, ErrorKind, EventStore, Filter, Position};
 
 /// A projector on tasks of its own. Dropping it stops it, without waiting for what it is doing.
@@ -101,13 +101,20 @@ impl<M: ReadModel> RunningProjector<M> {
         })
     }
 
-    /// Waits until what was made is what readers see.
-    pub(super) async fn until_replaced(&self, made: Made) -> Result<(), Error> {
+    /// Waits until what was made is what readers see. What it has stopped at `before` is tried again; it counts when it has stopped
+    /// anew, or when nobody has tried it again for a `lease`, as another projector that has the shard does not.
+    pub(super) async fn until_replaced(
+        &self,
+        made: Made,
+        before: &[Build],
+        lease: Duration,
+    ) -> Result<(), Error> {
         let number = match made {
             Made::Next(number) => number,
             Made::First => return self.wait_for_end(Duration::MAX).await,
         };
-        let handle = &self.handle;
+        let (handle, since) = (&self.handle, self.env.instant());
+        let old = before.iter().find(|build| build.id.number == number);
         handle
             .until(async |builds| {
                 if builds.iter().any(|build| build.id.state == BuildState::Live && build.id.number >= number)
@@ -119,7 +126,16 @@ impl<M: ReadModel> RunningProjector<M> {
                     let what = format!("rebuilding projection `{name}`: another build has taken its place");
                     return Err(Error::new(ErrorKind::Projection, what));
                 };
-                handle.refuse_stopped(next)?;
+                let is_new = |(shard, old): (&ShardState, &ShardState)| {
+                    shard.stopped.is_some() && shard.epoch > old.epoch
+                };
+                let has_stopped = match old {
+                    Some(old) => next.shards.iter().zip(&old.shards).any(is_new),
+                    None => true,
+                };
+                if has_stopped || self.env.instant().duration_since(since) > lease {
+                    handle.refuse_stopped(next)?;
+                }
                 Ok(false)
             })
             .await

@@ -23,7 +23,7 @@ const BREATH: Duration = Duration::from_millis(10);
 pub(super) enum Task {
     /// Everything of its version.
     Follow,
-    /// The next build, until it takes its place; or the first one.
+    /// The next build, until it takes its place.
     Rebuild,
 }
 
