@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use jitney::Env;
 use jitney::handler::HandlerError;
-use jitney::sourcing::{EventStore, Filter, Projecting, Projection, StoredEvent};
-use jitney::sql::sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, raw_sql};
+use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, StoredEvent};
+use jitney::sql::sqlx::{
+    AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
+};
 use jitney::sql::{PostgresReadModel, PostgresStore};
 
 use crate::setting::{Conduct, Database, PurseEvent, Row, Rows};
@@ -103,3 +105,34 @@ impl Database for Postgres {
 }
 
 all_checks!(Postgres);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_somebody_elses_is_left_alone() {
+    let database = Postgres::new().await;
+    query("CREATE SCHEMA purses").execute(database.store.pool()).await.unwrap();
+    let error = database.projector(1, &Conduct::default()).await.start().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("there is a schema `purses`"), "{error}");
+    let rows = "SELECT count(*) FROM jitney.projections";
+    let rows: i64 = query_scalar(rows).fetch_one(database.store.pool()).await.unwrap();
+    assert_eq!(rows, 0, "nothing is left of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_leaves_one_schema_and_an_interrupted_one_is_cleaned_up() {
+    let (database, conduct) = (Postgres::new().await, Conduct::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    database.projector(1, &conduct).await.rebuild().await.unwrap();
+    // What is left where a process dies behind the swap.
+    for sql in [
+        "CREATE SCHEMA purses__old",
+        "CREATE TABLE purses__old.totals (purse text)",
+        "INSERT INTO jitney.projections (projection, state, version, live_from) VALUES ('purses', 2, 1, '0')",
+    ] {
+        query(sql).execute(database.store.pool()).await.unwrap();
+    }
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'purses%'";
+    let schemas: Vec<String> = query_scalar(schemas).fetch_all(database.store.pool()).await.unwrap();
+    assert_eq!(schemas, ["purses"]);
+}

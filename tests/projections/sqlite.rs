@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jitney::handler::HandlerError;
-use jitney::sourcing::{EventStore, Filter, Projecting, Projection, StoredEvent};
-use jitney::sql::sqlx::{SqliteConnection, query, query_as};
+use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, Projector, StoredEvent};
+use jitney::sql::sqlx::{SqliteConnection, query, query_as, query_scalar};
 use jitney::sql::{SqliteReadModel, SqliteStore};
 
 use crate::folder::Folder;
-use crate::setting::{Conduct, Database, PurseEvent, Row, Rows};
+use crate::setting::{Conduct, Database, Payer, PurseEvent, Row, Rows};
 
 pub(crate) struct Sqlite {
     store: SqliteStore,
@@ -99,3 +99,37 @@ impl Database for Sqlite {
 }
 
 all_checks!(Sqlite);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_takes_indexes_and_views_along_and_leaves_no_file() {
+    let (database, conduct, mut payer) = (Sqlite::new().await, Conduct::default(), Payer::default());
+    payer.pay(&database.store, "a", &[1, 2]).await;
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    for _ in 0..2 {
+        database.projector(2, &conduct).await.rebuild().await.unwrap();
+        assert_eq!(database.rows().await, payer.rows(2));
+        let objects = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'jitney%' AND name NOT LIKE 'sqlite%' ORDER BY name";
+        let objects: Vec<String> = query_scalar(objects).fetch_all(database.store.readers()).await.unwrap();
+        assert_eq!(objects, ["rich", "totals", "totals_by_cents"]);
+        let rich = query_scalar::<_, i64>("SELECT count(*) FROM rich");
+        assert_eq!(rich.fetch_one(database.store.readers()).await.unwrap(), 1);
+        let folder = std::path::PathBuf::from(database.folder.path(""));
+        let builds = folder
+            .read_dir()
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().contains(".build"));
+        assert_eq!(builds.count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_in_memory_is_refused() {
+    let (store, conduct) = (SqliteStore::in_memory().await.unwrap(), Conduct::default());
+    let projector = |version| {
+        let purses = Purses { version, conduct: conduct.clone() };
+        Projector::new(store.clone(), SqliteReadModel::of(&store), purses)
+    };
+    projector(1).start().await.unwrap().shutdown().await.unwrap();
+    let error = projector(2).rebuild().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jitney_core::error_chain;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::shard::Shard;
 use super::status::ProjectionLag;
@@ -115,6 +116,8 @@ pub(super) struct Worker<P, M> {
     tell: mpsc::UnboundedSender<Told>,
     told: mpsc::UnboundedReceiver<Told>,
     caught_up: bool,
+    /// When to look again how far behind the projection is.
+    lag_at: Instant,
 }
 
 /// The number of a build, and of a shard.
@@ -134,7 +137,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
     pub(super) fn new(core: Arc<Core<P, M>>, task: Task, poke: Arc<Notify>) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         let (shards, stopping) = (HashMap::new(), watch::Sender::new(false));
-        Worker { core, task, poke, shards, stopping, tell, told, caught_up: false }
+        let lag_at = core.settings.env.instant();
+        Worker { core, task, poke, shards, stopping, tell, told, caught_up: false, lag_at }
     }
 
     pub(super) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
@@ -219,10 +223,11 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
                 self.begin(key, build, lease, live);
             }
         }
-        if let Some(live) = self.is_mine(live) {
-            ProjectionLag::of(&*core.store, &core.filter, live, core.settings.env.now())
-                .await?
-                .publish(core.name());
+        let now = core.settings.env.instant();
+        if let Some(live) = self.is_mine(live).filter(|_| now >= self.lag_at) {
+            self.lag_at = now + core.settings.lease / 3;
+            let lag = ProjectionLag::of(&*core.store, &core.filter, live, core.settings.env.now()).await?;
+            lag.publish(core.name());
         }
         Ok(if all_at_work && next.is_none() { core.settings.lease } else { core.settings.poll })
     }
