@@ -46,6 +46,7 @@ macro_rules! all_checks {
                 a_rebuild_leaves_readers_what_they_had_until_it_is_done
                 a_rebuild_changes_the_number_of_shards
                 a_rebuild_that_stops_says_where_and_goes_on_later
+                a_rebuild_does_not_overtake_the_live_build
                 an_older_version_waits;
         }
     };

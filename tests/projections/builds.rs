@@ -122,3 +122,22 @@ pub(crate) async fn an_older_version_waits(database: &impl Database) {
     old.shutdown().await.unwrap();
     new.shutdown().await.unwrap();
 }
+
+pub(crate) async fn a_rebuild_does_not_overtake_the_live_build(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let position = payer.pay(&*store, "a", &[1]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for(&position, PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    // What comes now was handled by nobody: the next build leaves it to the time when it is live.
+    let before = database.rows().await;
+    let position = payer.pay(&*store, "a", &[2, 3]).await;
+    database.projector(1, &conduct).await.rebuild().await.unwrap();
+    assert_eq!(database.rows().await, before);
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for(&position, PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    let told: Vec<_> = conduct.told().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!((database.rows().await, told), (payer.rows(1), vec![1, 2, 3]));
+}

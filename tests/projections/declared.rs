@@ -8,6 +8,7 @@ use jitney::sourcing::{
     Append, EventStore, Expected, MemoryReadModel, MemoryStore, NewEvent, OnFailure, StoredEvent, StreamId,
 };
 use jitney::{Env, Envelope};
+use jitney_testkit::project;
 
 use crate::setting::{Conduct, PATIENCE};
 
@@ -145,4 +146,22 @@ async fn a_filter_has_the_types_of_all_handlers_and_those_before_an_upcast() {
     assert!(!filter.is_for("Order", "OrderShipped"));
     let owed = Owed(Conduct::default());
     assert_eq!((owed.name(), owed.version()), ("owed", 1));
+}
+
+#[tokio::test]
+async fn events_alone_test_a_projection_and_a_difference_is_shown() {
+    let named = |name: &str| CustomerNamed { customer_id: "c-1".to_owned(), name: name.to_owned() };
+    let placed = OrderPlacedV1 { order_id: "o-1".to_owned(), customer_id: "c-1".to_owned(), euros: 3 };
+    let projected = project(Owed(Conduct::default())).await;
+    let projected = projected.given("c-1", [named("Ada"), named("Eve")]).await.given("o-1", [placed]).await;
+    let projected = projected.then(|orders| assert_eq!(orders.owed(), BTreeMap::from([("Eve", 300)])));
+    let expected = Orders { ready: true, ..Orders::default() };
+    let wrong = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| projected.then_is(&expected)));
+    let message = *wrong.map(drop).unwrap_err().downcast::<String>().unwrap();
+    for line in ["the read model is another one", "-     names: {},", "+         \"c-1\": \"Eve\","] {
+        assert!(message.contains(line), "{line} in: {message}");
+    }
+    let unknown = OrderCancelled { order_id: "o-2".to_owned() };
+    let error = project(Owed(Conduct::default())).await.refuses("o-2", unknown).await;
+    assert!(!error.is_retryable() && error.to_string().contains("no such order"));
 }

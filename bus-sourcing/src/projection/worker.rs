@@ -234,11 +234,9 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
 
     /// Whether this projector is to work on the build.
     fn is_mine<'a>(&self, build: Option<&'a Build>) -> Option<&'a Build> {
-        build.filter(|build| build.version == self.core.projection.version()).filter(|build| {
-            match self.task {
-                Task::Follow => true,
-                Task::Rebuild => build.id.state == BuildState::Next || build.id.number == 1,
-            }
+        build.filter(|build| {
+            build.version == self.core.projection.version()
+                && (self.task == Task::Follow || build.id.state == BuildState::Next)
         })
     }
 
