@@ -65,4 +65,6 @@ pub use jitney_sql as sql;
 #[doc(hidden)]
 pub use jitney_core::__private;
 pub use jitney_core::*;
+#[cfg(feature = "sourcing")]
+pub use jitney_derive::projection;
 pub use jitney_derive::{DomainEvent, handler, handlers, test};

@@ -8,9 +8,11 @@ pub use crate::Connect;
 pub use crate::shutdown_signal;
 pub use jitney_core::handler::{Batch, Each, HandlerError, HandlerSet, Outcome, State};
 pub use jitney_core::{App, AppPart, Bus, DomainEvent, Envelope, Keyed, Metadata, Publisher, RawEvent};
+#[cfg(feature = "sourcing")]
+pub use jitney_derive::projection;
 pub use jitney_derive::{DomainEvent, handler, handlers};
 #[cfg(feature = "sourcing")]
-pub use jitney_sourcing::{Aggregate, AggregateRoot, Events, Repository};
+pub use jitney_sourcing::{Aggregate, AggregateRoot, Events, Projection, Projector, Repository};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use jitney_sql::Tx;
 pub use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ fn accepted() {
 #[test]
 fn refused() {
     let cases = trybuild::TestCases::new();
-    for attribute in ["event", "handler", "list", "test"] {
+    for attribute in ["event", "handler", "list", "projection", "test"] {
         cases.compile_fail(format!("tests/ui/{attribute}/*.rs"));
     }
     // The compiler says `std::marker::Sync` where some crate below has a `Sync` of its own, as clients of brokers have.

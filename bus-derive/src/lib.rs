@@ -13,6 +13,7 @@ mod event;
 mod handler;
 mod handlers_list;
 mod keys;
+mod projection;
 mod serde_names;
 mod spans;
 mod test_attribute;
@@ -215,6 +216,45 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn handlers(input: TokenStream) -> TokenStream {
     handlers_list::handlers(input.into()).into()
+}
+
+/// Makes a projection of a type: each method with `#[handler]` changes the read model as its event says.
+///
+/// ```
+/// use jitney::handler::HandlerError;
+/// use jitney::prelude::*;
+/// # use std::collections::BTreeMap;
+///
+/// # #[derive(Serialize, Deserialize, DomainEvent)]
+/// # #[event(aggregate = "Order", id = order_id)]
+/// # struct OrderPlaced { order_id: String, cents: u64 }
+/// struct OrderTotals;
+///
+/// #[projection(name = "order_totals", version = 1)]
+/// impl OrderTotals {
+///     #[handler]
+///     async fn placed(&self, placed: OrderPlaced, totals: &mut BTreeMap<String, u64>) -> Result<(), HandlerError> {
+///         totals.insert(placed.order_id, placed.cents);
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// A handler takes `&self`, its event (`T` or `Envelope<T>`; old versions are brought up to date), and the connection of the open
+/// transaction. It returns nothing, or a `Result` without a value, of any error: one that a retry cannot help is a
+/// `HandlerError::permanent`. Where several are for an event, they are called in the order of the block.
+///
+/// A method with `#[prepare]` takes `&self` and the connection, and makes the tables. One with `#[after_commit]` takes `&self` and
+/// `&[StoredEvent]`, and is told what was committed, but not in a rebuild. Other methods are left alone.
+///
+/// | key | says | default |
+/// |---|---|---|
+/// | `name = "order_totals"` | what its checkpoints are stored under, and its place is called: up to 50 small letters, digits and `_` | |
+/// | `version = 2` | raised when the handlers make another read model of the same events: it is then built anew | 1 |
+/// | `crate = "bus"` | the name under which `jitney` is imported | `jitney` |
+#[proc_macro_attribute]
+pub fn projection(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    projection::projection(arguments.into(), item.into()).into()
 }
 
 /// Makes a test of an async function, run in virtual time on the memory bus; the crate `jitney-testkit` runs it.

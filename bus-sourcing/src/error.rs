@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Encode,
     /// A stored event could not be read as what it should be. It is in the store, untouched.
     Decode,
+    /// A projection refused an event, has stopped at one, or has not come as far as was waited for.
+    Projection,
     /// Another process writes to this part of the store; try again, there or here. Nothing was stored.
     NotOwner,
     /// The store did not say whether it has the events: it has all of them or none. Append them again under the same
@@ -210,7 +212,7 @@ impl From<Error> for jitney_core::Error {
             }
             ErrorKind::Unknown => Core::Unknown,
             ErrorKind::Closed => Core::Closed,
-            ErrorKind::NotOwner | ErrorKind::Store => Core::Transport,
+            ErrorKind::NotOwner | ErrorKind::Store | ErrorKind::Projection => Core::Transport,
         };
         let retryable = error.is_retryable();
         jitney_core::Error::new(kind, "working with the event store").with_source(error).retryable(retryable)

@@ -55,6 +55,7 @@ mod error;
 mod event;
 mod memory;
 mod position;
+pub mod projection;
 mod read;
 mod repository;
 #[cfg(feature = "snapshots")]
@@ -72,12 +73,18 @@ pub use error::{Conflict, Duplicate, Error, ErrorKind, Result};
 pub use event::{NewEvent, StoredEvent};
 pub use memory::MemoryStore;
 pub use position::{ParsePositionError, Position};
+pub use projection::{
+    MemoryReadModel, OnFailure, Projecting, Projection, ProjectionHandle, Projector, ReadModel,
+    RunningProjector,
+};
 pub use read::{Direction, Filter, Page, ReadStream};
 pub use repository::{AsOf, HandleError, Handled, Repository, Request};
 #[cfg(feature = "snapshots")]
 pub use schema_hash::SnapshotState;
 pub use snapshot::{SnapshotStore, StoredSnapshot};
 pub use snapshot_policy::SnapshotPolicy;
-pub use store::{EventStore, IntoEventStore, StoreCapabilities, StreamsPerAppend, TransactionalStore};
+pub use store::{
+    Backlog, EventStore, IntoEventStore, StoreCapabilities, StreamsPerAppend, TransactionalStore,
+};
 pub use stream::{ListStreams, StreamId, StreamInfo, StreamState};
 pub use subscription::Subscription;

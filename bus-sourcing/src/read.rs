@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jitney_core::DomainEvent;
+use jitney_core::event::EventType;
 
 use crate::{Position, StoredEvent};
 
@@ -79,7 +80,11 @@ impl Filter {
 
     /// Every event that an `E` can be read from: its types, and those that are upcast to them.
     pub fn of<E: DomainEvent>() -> Self {
-        let types = E::accepts();
+        Filter::of_types(&E::accepts())
+    }
+
+    /// Every event of one of `types`.
+    pub fn of_types(types: &[&'static EventType]) -> Self {
         let mut aggregates: Vec<_> = types.iter().map(|known| known.aggregate()).collect();
         let mut events: Vec<_> = types.iter().map(|known| known.name()).collect();
         for names in [&mut aggregates, &mut events] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jitney_core::Id;
 
 use crate::{
@@ -80,6 +81,30 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// Nothing is lost when the future is dropped.
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error>;
+
+    /// How much there is to read behind `after` for `filter`. Events are counted up to `at_most`. It is a number for people: a
+    /// store may leave out what it can only find by reading everything.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_all`](Self::read_all).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost when the future is dropped.
+    async fn backlog(&self, after: &Position, filter: &Filter, at_most: usize) -> Result<Backlog, Error> {
+        let (mut position, mut backlog) = (after.clone(), Backlog::default());
+        loop {
+            let left = at_most.saturating_sub(usize::try_from(backlog.events).unwrap_or(usize::MAX));
+            let page = self.read_all(&position, filter, left.min(1_000)).await?;
+            backlog.oldest = backlog.oldest.or(page.events.first().map(|event| event.head().time));
+            backlog.events += page.events.len() as u64;
+            if page.at_end || left <= page.events.len() || page.position == position {
+                return Ok(backlog);
+            }
+            position = page.position;
+        }
+    }
 
     /// Where the newest event is that was stored, whether or not it can be read yet: who has reached it has seen
     /// everything that was stored before this was asked.
@@ -191,6 +216,23 @@ pub trait TransactionalStore: EventStore {
         connection: &mut Self::Connection,
         append: Append,
     ) -> impl Future<Output = Result<Appended, Error>> + Send;
+}
+
+/// What there is to read behind a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// How many events.
+    pub events: u64,
+    /// When the first of them was recorded.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Backlog {
+    /// So many events, the first of them recorded at `oldest`.
+    pub const fn new(events: u64, oldest: Option<Timestamp>) -> Self {
+        Backlog { events, oldest }
+    }
 }
 
 /// What an event store can do.

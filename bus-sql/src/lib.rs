@@ -8,16 +8,22 @@ mod inbox;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod projection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod tx;
 
 #[cfg(feature = "postgres")]
-pub use postgres::{Holder, PostgresInbox, PostgresOutbox, PostgresStore, PostgresStoreBuilder, Watermark};
+pub use postgres::{
+    Holder, PostgresInbox, PostgresOutbox, PostgresReadModel, PostgresStore, PostgresStoreBuilder,
+    PostgresTransaction, Watermark,
+};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteInbox, SqliteOutbox, SqliteStore, SqliteStoreBuilder};
-
+pub use sqlite::{
+    SqliteInbox, SqliteOutbox, SqliteReadModel, SqliteStore, SqliteStoreBuilder, SqliteTransaction,
+};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use tx::{Tx, TxOwner};
 

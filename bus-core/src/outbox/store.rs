@@ -30,7 +30,7 @@ impl Shard {
     }
 
     /// Its number, from 0.
-    pub fn number(self) -> u16 {
+    pub const fn number(self) -> u16 {
         self.0
     }
 }
@@ -50,8 +50,19 @@ pub struct Share {
 impl Share {
     /// The share of `relay`, one of `relays` that are alive, where the shards are held as `held` says by those that are alive.
     pub fn of<'a>(relay: &str, relays: usize, held: impl IntoIterator<Item = (Shard, &'a str)>) -> Self {
-        let most = usize::from(SHARDS).div_ceil(relays.max(1));
-        let (mut kept, mut free) = (Vec::new(), (0..SHARDS).map(Shard).collect::<BTreeSet<_>>());
+        Share::among(SHARDS, relay, relays, held)
+    }
+
+    /// The same of something that has only the first `shards` of them.
+    pub fn among<'a>(
+        shards: u16,
+        relay: &str,
+        relays: usize,
+        held: impl IntoIterator<Item = (Shard, &'a str)>,
+    ) -> Self {
+        let shards = shards.min(SHARDS);
+        let most = usize::from(shards).div_ceil(relays.max(1));
+        let (mut kept, mut free) = (Vec::new(), (0..shards).map(Shard).collect::<BTreeSet<_>>());
         for (shard, holder) in held {
             free.remove(&shard);
             if holder == relay {

@@ -1,0 +1,133 @@
+//! Builds: the read model that readers see, and one that is being made to take its place.
+
+use jiff::Timestamp;
+use jitney_core::outbox::Shard;
+
+use super::PoisonEvent;
+use crate::{Position, StoredEvent};
+
+/// Which build of a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BuildState {
+    /// Readers see it.
+    Live,
+    /// It is being made beside the live one.
+    Next,
+}
+
+/// A build, as it was when it was last looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BuildId {
+    /// The name of the projection.
+    pub projection: String,
+    /// The number of the build, which no other build of the projection ever had.
+    pub number: u64,
+    /// Where its tables are.
+    pub state: BuildState,
+}
+
+/// What is known of a build.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Build {
+    /// Which one it is.
+    pub id: BuildId,
+    /// The [version](super::Projection::version) of the projection that makes it.
+    pub version: u32,
+    /// Whether it was [paused](super::ProjectionHandle::pause).
+    pub paused: bool,
+    /// Events up to here were there before the projection was: nobody is told of them.
+    pub live_from: Position,
+    /// Its shards, by their numbers.
+    pub shards: Vec<ShardState>,
+}
+
+/// How far a shard is.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ShardState {
+    /// Everything of its streams up to here is in the read model.
+    pub position: Position,
+    /// How many events it has handled.
+    pub handled: u64,
+    /// When the last event that it has handled was recorded.
+    pub last_time: Option<Timestamp>,
+    /// Counts its owners: only the last one can move the checkpoint.
+    pub epoch: u64,
+    /// The worker that has it.
+    pub owner: Option<String>,
+    /// The event that it has stopped at.
+    pub stopped: Option<PoisonEvent>,
+}
+
+/// A build that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBuild {
+    /// The name of the projection.
+    pub projection: String,
+    /// What it is to be. A new next one takes the place of another next one.
+    pub state: BuildState,
+    /// The version of the projection.
+    pub version: u32,
+    /// Into how many shards its streams are parted.
+    pub shards: u16,
+    /// Nobody is told of events up to here.
+    pub live_from: Position,
+}
+
+impl Build {
+    /// What is known of a build without its shards.
+    pub fn new(id: BuildId, version: u32, paused: bool, live_from: Position) -> Self {
+        Build { id, version, paused, live_from, shards: Vec::new() }
+    }
+
+    /// Whether every shard has come to `position`.
+    pub fn has_reached(&self, position: &Position) -> bool {
+        !self.shards.is_empty() && self.shards.iter().all(|shard| shard.position.has_reached(position))
+    }
+
+    /// What the shard `number` of a build with `shards` shards may not pass, so as not to overtake this one: where the shard
+    /// with the same streams is, or where all of them are.
+    pub(super) fn ceiling(&self, number: u16, shards: usize) -> Vec<Position> {
+        let all = self.shards.iter().enumerate();
+        all.filter(|(index, _)| self.shards.len() != shards || *index == usize::from(number))
+            .map(|(_, shard)| shard.position.clone())
+            .collect()
+    }
+
+    /// Whether `event` was handled in this build.
+    pub(super) fn has_handled(&self, event: &StoredEvent) -> bool {
+        let shard = shard_of(event, self.shards.len());
+        self.shards.get(usize::from(shard)).is_some_and(|shard| shard.position.has_reached(event.position()))
+    }
+}
+
+impl ShardState {
+    /// A shard before every event, which nobody has.
+    pub fn new() -> Self {
+        ShardState {
+            position: Position::START,
+            handled: 0,
+            last_time: None,
+            epoch: 0,
+            owner: None,
+            stopped: None,
+        }
+    }
+}
+
+impl Default for ShardState {
+    fn default() -> Self {
+        ShardState::new()
+    }
+}
+
+/// The shard, of `shards`, that the events of a stream are in: that of the aggregate's id, so that what belongs to one id is
+/// in one shard whatever the type.
+pub(super) fn shard_of(event: &StoredEvent, shards: usize) -> u16 {
+    match u16::try_from(shards) {
+        Ok(shards @ 2..) => Shard::of(&event.head().aggregate_id).number() % shards,
+        _ => 0,
+    }
+}

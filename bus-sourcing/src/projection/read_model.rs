@@ -1,0 +1,214 @@
+//! The seam to the database of a read model: transactions, checkpoints, leases.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jitney_core::Id;
+
+use super::{Build, BuildId, NewBuild, PassedEvent, PoisonEvent};
+use crate::{Error, Position};
+
+/// A database that read models are kept in, with their checkpoints beside them.
+///
+/// What every read model promises:
+///
+/// - What is done on the [connection](ReadModelTransaction::connection) of a transaction and what is done by its other methods is
+///   committed together or not at all.
+/// - [`advance`](ReadModelTransaction::advance) moves a checkpoint only from where the caller thinks that it is, and only for
+///   the last owner of the shard: two workers can never both move it.
+/// - The two builds of a projection have places of their own, and the same statements work in each.
+///
+/// Errors are those of the database; they are retryable where the same call may succeed later. Dropping a future of any method
+/// leaves what it does done or not done, never half done.
+pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
+    /// The connection that a projection writes on.
+    type Connection: Send;
+
+    /// A transaction, which is rolled back when it is dropped.
+    type Transaction: ReadModelTransaction<Connection = Self::Connection>;
+
+    /// What it is and where, for messages; without credentials.
+    fn describe(&self) -> String;
+
+    /// The builds of a projection: the live one, where there is one, and then the next one, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn builds(&self, projection: &str) -> impl Future<Output = Result<Vec<Build>, Error>> + Send;
+
+    /// Begins to make a build: records it, with its shards at the start, in a transaction whose connection is in its empty
+    /// place. None where the projection has a live build, and a live one is to be made.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer; and of kind [`Config`](crate::ErrorKind::Config) when the place is taken by
+    /// something else.
+    fn begin_build(
+        &self,
+        build: &NewBuild,
+    ) -> impl Future<Output = Result<Option<Self::Transaction>, Error>> + Send;
+
+    /// Keeps the shards of `worker` for another `lease`, takes over some that nobody has, gives up what is beyond a fair share
+    /// among the workers there are, and answers those that it has then. A shard that is taken over is in a new epoch, and has
+    /// not stopped. None of a build that is not there any more, or is not in this state.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn lease(
+        &self,
+        build: &BuildId,
+        worker: &str,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Leased, Error>> + Send;
+
+    /// Gives up all shards of `worker`, in all builds of the projection.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer: they are free when the lease has passed.
+    fn release(&self, projection: &str, worker: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Begins a transaction in a build.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn begin(&self, build: &BuildId) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
+
+    /// Records that the shard has stopped at an event, where `lease` is still that of its owner.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn stop(
+        &self,
+        build: &BuildId,
+        lease: &ShardLease,
+        event: &PoisonEvent,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Pauses the builds of a projection, or has them go on. Shards that have stopped at an event try it again when they go on.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn set_paused(&self, projection: &str, paused: bool) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Records that an event is to be passed where a shard of a build has stopped at it, and has it go on. Whether one has.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn skip(&self, projection: &str, event_id: &Id) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Whether an event is to be passed in this build.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn is_skipped(&self, build: &BuildId, event_id: &Id) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Events that were passed in the live build, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn passed(
+        &self,
+        projection: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<PassedEvent>, Error>> + Send;
+
+    /// Removes what is left of builds whose place was taken, where something is.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer. What is left does no harm.
+    fn clean_up(&self, projection: &str) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = projection;
+        async { Ok(()) }
+    }
+}
+
+/// A transaction in a build of a read model.
+pub trait ReadModelTransaction: Send {
+    /// The connection that a projection writes on.
+    type Connection: Send;
+
+    /// The connection, in the place of the build.
+    fn connection(&mut self) -> &mut Self::Connection;
+
+    /// Moves the checkpoint of a shard, and records what was passed. False where the shard is not there, is another owner's,
+    /// or is paused: then nothing is to be committed. To be called first, so that of two that try, one waits and gives up.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn advance(&mut self, step: &Step<'_>) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Locks the shards of both builds of the projection against everybody who would move them, and says where they are.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn lock(&mut self) -> impl Future<Output = Result<Vec<Build>, Error>> + Send;
+
+    /// Lets this build, which is the next one, take the place of the live one. To be called behind [`lock`](Self::lock), and
+    /// behind everything else.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn replace(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Commits it.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Unknown`](crate::ErrorKind::Unknown) when it is not known whether it is committed.
+    fn commit(self) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// One move of a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Step<'a> {
+    /// The number of the shard.
+    pub shard: u16,
+    /// The epoch of its owner.
+    pub epoch: u64,
+    /// Where the owner thinks that it is.
+    pub from: &'a Position,
+    /// Where it goes.
+    pub to: &'a Position,
+    /// How many events are handled with it.
+    pub handled: u64,
+    /// When the last of them was recorded.
+    pub last_time: Option<Timestamp>,
+    /// An event that is passed with it without having been handled.
+    pub passed: Option<&'a PassedEvent>,
+}
+
+/// What a worker has of a build.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Leased {
+    /// Whether the build is paused.
+    pub paused: bool,
+    /// The shards.
+    pub shards: Vec<ShardLease>,
+}
+
+/// A shard that a worker has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardLease {
+    /// The number of the shard.
+    pub shard: u16,
+    /// The epoch of its owner.
+    pub epoch: u64,
+    /// Where it is.
+    pub position: Position,
+    /// The event that it has stopped at.
+    pub stopped: Option<PoisonEvent>,
+}

@@ -1,0 +1,99 @@
+//! The swap: the next build takes the place of the live one, in one transaction.
+//!
+//! A next build never overtakes the live one, so that whoever was to be told of an event was told by the live one. Where the two
+//! have shards of the same streams, both are at the same place when the swap is tried. Otherwise the shards of the live one
+//! are at different places; what lies between them is handled here, while nobody else can.
+
+use super::build::shard_of;
+use super::step::Core;
+use super::{Build, BuildState, Projecting, Projection, ReadModel, ReadModelTransaction, Step};
+use crate::{Error, ErrorKind, Position, StoredEvent};
+
+/// No more pages than that are handled while nobody else can.
+const MOST_PAGES: usize = 4;
+
+/// Lets `next` take the place of the live build where it has come as far. Whether it has.
+pub(super) async fn replace<P, M>(core: &Core<P, M>, next: &Build) -> Result<bool, Error>
+where
+    P: Projection,
+    M: ReadModel<Connection = P::Connection>,
+{
+    let mut transaction = core.model.begin(&next.id).await?;
+    let builds = transaction.lock().await?;
+    let live = builds.iter().find(|build| build.id.state == BuildState::Live);
+    let (Some(live), Some(next)) = (live, builds.iter().find(|build| build.id == next.id)) else {
+        return Ok(false);
+    };
+    if next.paused {
+        return Ok(false);
+    }
+    let mut told = Vec::new();
+    for (number, shard) in (0..).zip(&next.shards) {
+        let target = live.ceiling(number, next.shards.len());
+        let is_there = |position: &Position| target.iter().all(|target| position.has_reached(target));
+        let mut position = shard.position.clone();
+        for page in 0.. {
+            if is_there(&position) {
+                break;
+            }
+            if page == MOST_PAGES {
+                return Ok(false);
+            }
+            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
+            if page.position == position {
+                return Ok(false);
+            }
+            let shards = next.shards.len();
+            let mut events = page.events;
+            events.retain(|event| shard_of(event, shards) == number);
+            let step = Step {
+                shard: number,
+                epoch: shard.epoch,
+                from: &position,
+                to: &page.position,
+                handled: events.len() as u64,
+                last_time: events.last().map(|event| event.head().time),
+                passed: None,
+            };
+            if !transaction.advance(&step).await? {
+                return Ok(false);
+            }
+            for events in events.chunk_by(|a, b| live.has_handled(a) == live.has_handled(b)) {
+                let is_new = events.first().is_some_and(|event| !live.has_handled(event));
+                apply(core, events, &mut Projecting::new(transaction.connection(), is_new)).await?;
+                if is_new {
+                    told.extend_from_slice(events);
+                }
+            }
+            position = page.position;
+        }
+    }
+    transaction.replace().await?;
+    transaction.commit().await?;
+    tracing::info!(
+        projection = core.name(),
+        version = next.version,
+        "a rebuilt projection has taken its place"
+    );
+    if !told.is_empty() {
+        core.projection.after_commit(&told).await;
+    }
+    Ok(true)
+}
+
+async fn apply<P: Projection, M>(
+    core: &Core<P, M>,
+    events: &[StoredEvent],
+    at: &mut Projecting<'_, P::Connection>,
+) -> Result<(), Error> {
+    core.projection.apply_batch(events, at).await.map_err(|error| {
+        let name = core.projection.name();
+        let what = format!(
+            "letting a rebuilt projection `{name}` take its place: handling the last events before that"
+        );
+        let retryable = error.is_retryable();
+        Error::new(ErrorKind::Projection, what)
+            .with_source(jitney_core::error_chain(error.source_error()))
+            .retryable(retryable)
+    })
+}

@@ -1,0 +1,63 @@
+//! Projections: what is in a read model is what follows from the events, whatever happens; the same checks on each database.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "projections/builds.rs"]
+mod builds;
+#[path = "projections/checks.rs"]
+mod checks;
+#[path = "projections/declared.rs"]
+mod declared;
+#[cfg(feature = "sqlite")]
+#[path = "sqlite_store/folder.rs"]
+mod folder;
+#[path = "projections/setting.rs"]
+mod setting;
+
+/// The tests of one database: of each check, one in a place of its own.
+macro_rules! checks {
+    ($database:ty: $($module:ident: $($check:ident)*;)*) => {$($(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $check() {
+            crate::$module::$check(&<$database as crate::setting::Database>::new().await).await;
+        }
+    )*)*};
+}
+
+macro_rules! all_checks {
+    ($database:ty) => {
+        checks! {
+            $database:
+            checks:
+                what_is_appended_is_in_the_read_model
+                a_projector_that_is_started_again_goes_on_where_it_was
+                projectors_share_the_shards_and_miss_and_repeat_nothing
+                a_projector_that_is_killed_is_replaced_when_its_lease_has_passed
+                a_worker_that_has_lost_its_shard_cannot_move_the_checkpoint
+                what_is_paused_stays_so_until_it_is_resumed
+                an_event_that_cannot_be_handled_stops_its_shard_and_can_be_skipped
+                what_has_stopped_goes_on_when_it_is_mended
+                an_event_that_cannot_be_handled_is_parked_where_that_is_wanted
+                an_error_that_is_not_permanent_is_tried_again
+                another_number_of_shards_is_refused
+                what_is_told_behind_a_commit_is_told_once_and_not_of_the_past;
+            builds:
+                a_higher_version_is_built_beside_and_takes_its_place
+                a_rebuild_leaves_readers_what_they_had_until_it_is_done
+                a_rebuild_changes_the_number_of_shards
+                a_rebuild_that_stops_says_where_and_goes_on_later
+                a_rebuild_does_not_overtake_the_live_build
+                an_older_version_waits;
+        }
+    };
+}
+
+// Behind the macro that it uses.
+#[path = "projections/memory.rs"]
+mod memory;
+#[cfg(feature = "postgres")]
+#[path = "projections/postgres.rs"]
+mod postgres;
+#[cfg(feature = "sqlite")]
+#[path = "projections/sqlite.rs"]
+mod sqlite;

@@ -1,0 +1,143 @@
+//! Builds: a read model is made anew beside the old one, and takes its place.
+
+use std::time::Duration;
+
+use jitney::sourcing::ErrorKind;
+use jitney::sourcing::projection::BuildState;
+
+use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
+
+pub(crate) async fn a_higher_version_is_built_beside_and_takes_its_place(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    payer.pay_all(&*store, 4, 3).await;
+    let old = database.projector(1, &conduct).await.start().await.unwrap();
+    old.wait_for_end(PATIENCE).await.unwrap();
+    let new = database.projector(2, &conduct).await.batch(3).start().await.unwrap();
+    until("the new version is live", async || {
+        database.build(BuildState::Live).await.is_some_and(|build| build.version == 2)
+    })
+    .await;
+    assert!(database.build(BuildState::Next).await.is_none());
+    let position = payer.pay_all(&*store, 4, 1).await;
+    new.wait_for(&position, PATIENCE).await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(2));
+    old.shutdown().await.unwrap();
+    new.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_rebuild_leaves_readers_what_they_had_until_it_is_done(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    conduct.mend();
+    payer.pay_all(&*store, 5, 10).await;
+    payer.pay(&*store, "late", &[POISON]).await;
+    let old = database.projector(1, &conduct).await.start().await.unwrap();
+    old.wait_for_end(PATIENCE).await.unwrap();
+    // One that gets stuck short of its end: it is there, half built, and nobody sees it.
+    let stuck = database.projector(2, &Conduct::default()).await.batch(7).rebuild().await;
+    assert_eq!(stuck.unwrap_err().kind(), ErrorKind::Projection);
+    let next = database.build(BuildState::Next).await.unwrap();
+    assert_eq!((next.shards[0].handled, database.rows().await), (50, payer.rows(1)));
+    let rebuild = database.projector(2, &conduct).await.batch(7);
+    let rebuild = rebuild.poll_every(Duration::from_millis(5)).rebuild();
+    let mut rebuild = std::pin::pin!(rebuild);
+    let mut seen = (1, 0);
+    loop {
+        // A payment, a wait, a look; the rebuild goes on meanwhile.
+        let turn = async {
+            let position = payer.pay(&*store, "p1", &[1]).await;
+            database.handle().await.wait_for(&position, PATIENCE).await.unwrap();
+            database.rows().await
+        };
+        let rows = tokio::select! {
+            biased;
+            done = &mut rebuild => {
+                done.unwrap();
+                break;
+            }
+            rows = turn => rows,
+        };
+        let sequence = rows["p1"].sequence;
+        let version = if rows["p1"].cents == sequence { 1 } else { 2 };
+        assert_eq!(rows["p1"].cents, sequence * version, "half of each: {rows:?}");
+        assert!((version, sequence) >= seen, "{:?} behind {seen:?}", (version, sequence));
+        assert!(rows.len() == 6 && rows["p2"].sequence == 10, "half built: {rows:?}");
+        seen = (version, sequence);
+    }
+    old.shutdown().await.unwrap();
+    let new = database.projector(2, &conduct).await.start().await.unwrap();
+    new.wait_for_end(PATIENCE).await.unwrap();
+    let rows = database.rows().await;
+    assert_eq!(rows["p1"].cents, rows["p1"].sequence * 2);
+    assert!(rows["p1"].sequence >= seen.1);
+    new.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_rebuild_changes_the_number_of_shards(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    payer.pay_all(&*store, 8, 2).await;
+    let old = database.projector(1, &conduct).await.shards(3).batch(4).start().await.unwrap();
+    old.wait_for_end(PATIENCE).await.unwrap();
+    old.shutdown().await.unwrap();
+    for shards in [5, 1] {
+        database.projector(1, &conduct).await.shards(shards).rebuild().await.unwrap();
+        let projector = database.projector(1, &conduct).await.shards(shards).start().await.unwrap();
+        let position = payer.pay_all(&*store, 8, 1).await;
+        projector.wait_for(&position, PATIENCE).await.unwrap();
+        assert_eq!(database.rows().await, payer.rows(1));
+        projector.shutdown().await.unwrap();
+    }
+    // The last payments, and nothing that was handled in a rebuild.
+    assert_eq!(conduct.told().len(), 16);
+}
+
+pub(crate) async fn a_rebuild_that_stops_says_where_and_goes_on_later(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    conduct.mend();
+    payer.pay(&*store, "a", &[1, POISON, 2]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for_end(PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    let before = database.rows().await;
+    let broken = Conduct::default();
+    let error = database.projector(2, &broken).await.rebuild().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Projection);
+    assert!(error.to_string().contains("event 2 of stream Purse/a"), "{error}");
+    assert_eq!(database.rows().await, before, "readers have the old one");
+    let number = database.build(BuildState::Next).await.unwrap().id.number;
+    database.projector(2, &conduct).await.rebuild().await.unwrap();
+    assert_eq!(database.build(BuildState::Live).await.unwrap().id.number, number, "the same one");
+    assert_eq!(database.rows().await, payer.rows(2));
+}
+
+pub(crate) async fn an_older_version_waits(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    let new = database.projector(2, &conduct).await.start().await.unwrap();
+    let idle = Conduct::default();
+    let old = database.projector(1, &idle).await.start().await.unwrap();
+    let position = payer.pay(&*store, "a", &[1]).await;
+    old.wait_for(&position, PATIENCE).await.unwrap();
+    assert_eq!((database.rows().await, idle.handled()), (payer.rows(2), 0));
+    let error = database.projector(1, &idle).await.rebuild().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    old.shutdown().await.unwrap();
+    new.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_rebuild_does_not_overtake_the_live_build(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let position = payer.pay(&*store, "a", &[1]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for(&position, PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    // What comes now was handled by nobody: the next build leaves it to the time when it is live.
+    let before = database.rows().await;
+    let position = payer.pay(&*store, "a", &[2, 3]).await;
+    database.projector(1, &conduct).await.rebuild().await.unwrap();
+    assert_eq!(database.rows().await, before);
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for(&position, PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    let told: Vec<_> = conduct.told().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!((database.rows().await, told), (payer.rows(1), vec![1, 2, 3]));
+}

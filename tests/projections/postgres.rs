@@ -1,0 +1,138 @@
+//! PostgreSQL.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jitney::Env;
+use jitney::handler::HandlerError;
+use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, StoredEvent};
+use jitney::sql::sqlx::{
+    AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
+};
+use jitney::sql::{PostgresReadModel, PostgresStore};
+
+use crate::setting::{Conduct, Database, PurseEvent, Row, Rows};
+
+pub(crate) struct Postgres {
+    store: PostgresStore,
+    /// One connection, whose prepared statements outlive a swap.
+    readers: PgPool,
+}
+
+pub(crate) struct Purses {
+    version: u32,
+    conduct: Conduct,
+}
+
+impl Projection for Purses {
+    type Connection = PgConnection;
+
+    fn name(&self) -> &str {
+        "purses"
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of::<PurseEvent>()
+    }
+
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+        let sql =
+            "CREATE TABLE totals (purse text PRIMARY KEY, cents bigint NOT NULL, sequence bigint NOT NULL)";
+        query(sql).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn apply(
+        &self,
+        event: &StoredEvent,
+        at: &mut Projecting<'_, PgConnection>,
+    ) -> Result<(), HandlerError> {
+        let cents = self.conduct.cents(event)? * u64::from(self.version);
+        let sql = "INSERT INTO totals AS t (purse, cents, sequence) VALUES ($1, $2, 1) \
+                   ON CONFLICT (purse) DO UPDATE SET cents = t.cents + $2, sequence = t.sequence + 1";
+        let insert = query(sql).bind(&*event.head().aggregate_id).bind(i64::try_from(cents)?);
+        insert.execute(at.connection()).await?;
+        Ok(())
+    }
+
+    async fn after_commit(&self, events: &[StoredEvent]) {
+        self.conduct.tell(events);
+    }
+}
+
+impl Database for Postgres {
+    type Model = PostgresReadModel;
+    type Purses = Purses;
+
+    async fn new() -> Self {
+        let server = jitney_test_servers::postgres_url().unwrap_or_else(|error| panic!("{error}"));
+        let name = format!("test_{:016x}", Env::system().random());
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        raw_sql(create).execute(&mut connection).await.unwrap();
+        let (address, _) = server.rsplit_once('/').unwrap();
+        let url = format!("{address}/{name}");
+        let store = PostgresStore::builder(&url).max_connections(6).connect().await.unwrap();
+        let readers = jitney::sql::sqlx::postgres::PgPoolOptions::new().max_connections(1);
+        let readers = readers.connect(&url).await.unwrap();
+        Postgres { store, readers }
+    }
+
+    fn store(&self) -> Arc<dyn EventStore> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn model(&self) -> PostgresReadModel {
+        PostgresReadModel::of(&self.store)
+    }
+
+    fn purses(&self, version: u32, conduct: &Conduct) -> Purses {
+        Purses { version, conduct: conduct.clone() }
+    }
+
+    async fn rows(&self) -> Rows {
+        let sql = "SELECT purse, cents, sequence FROM purses.totals";
+        let rows: Vec<(String, i64, i64)> = query_as(sql).fetch_all(&self.readers).await.unwrap();
+        let row = |(purse, cents, sequence): (String, i64, i64)| {
+            (purse, Row { cents: cents.unsigned_abs(), sequence: sequence.unsigned_abs() })
+        };
+        rows.into_iter().map(row).collect::<BTreeMap<_, _>>()
+    }
+}
+
+all_checks!(Postgres);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_somebody_elses_is_left_alone() {
+    let database = Postgres::new().await;
+    query("CREATE SCHEMA purses").execute(database.store.pool()).await.unwrap();
+    let error = database.projector(1, &Conduct::default()).await.start().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("there is a schema `purses`"), "{error}");
+    let rows = "SELECT count(*) FROM jitney.projections";
+    let rows: i64 = query_scalar(rows).fetch_one(database.store.pool()).await.unwrap();
+    assert_eq!(rows, 0, "nothing is left of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_leaves_one_schema_and_an_interrupted_one_is_cleaned_up() {
+    let (database, conduct) = (Postgres::new().await, Conduct::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    database.projector(1, &conduct).await.rebuild().await.unwrap();
+    // What is left where a process dies behind the swap.
+    for sql in [
+        "CREATE SCHEMA purses__old",
+        "CREATE TABLE purses__old.totals (purse text)",
+        "INSERT INTO jitney.projections (projection, state, version, live_from) VALUES ('purses', 2, 1, '0')",
+    ] {
+        query(sql).execute(database.store.pool()).await.unwrap();
+    }
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'purses%'";
+    let schemas: Vec<String> = query_scalar(schemas).fetch_all(database.store.pool()).await.unwrap();
+    assert_eq!(schemas, ["purses"]);
+}

@@ -1,0 +1,24 @@
+#![allow(unused)]
+
+use std::collections::BTreeMap;
+
+use jitney::handler::HandlerError;
+use jitney::prelude::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "Order", id = order_id)]
+struct OrderPaid {
+    order_id: String,
+}
+
+type Orders = BTreeMap<String, u64>;
+
+struct OrderSummary;
+
+#[projection(name = "order_summary", version = 1)]
+impl OrderSummary {
+    #[handler]
+    fn paid(&self, paid: OrderPaid, orders: &mut Orders) {}
+}
+
+fn main() {}
