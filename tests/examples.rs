@@ -4,6 +4,12 @@
 #[path = "../examples/bank_account.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod of_bank_account;
+#[path = "../examples/event_notification.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_event_notification;
+#[path = "../examples/event_state_transfer.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_event_state_transfer;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,4 +41,19 @@ fn bank_account() {
         "100 cents behind the first deposit, of Some(\"Ada\")",
     ];
     assert_eq!(run("bank_account").lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn cqrs() {
+    assert_eq!(run("cqrs"), "Bob: the seat is taken by Ada\nAda sits on 1A and 7C\n");
+}
+
+#[test]
+fn event_notification() {
+    assert_eq!(run("event_notification"), "the tag says 275 cents\n");
+}
+
+#[test]
+fn event_state_transfer() {
+    assert_eq!(run("event_state_transfer"), "the parcel goes to Ada, 4 Engine Street\n");
 }
