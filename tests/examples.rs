@@ -10,6 +10,9 @@ mod of_event_notification;
 #[path = "../examples/event_state_transfer.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod of_event_state_transfer;
+#[path = "../examples/read_your_writes.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_read_your_writes;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -56,4 +59,9 @@ fn event_notification() {
 #[test]
 fn event_state_transfer() {
     assert_eq!(run("event_state_transfer"), "the parcel goes to Ada, 4 Engine Street\n");
+}
+
+#[test]
+fn read_your_writes() {
+    assert_eq!(run("read_your_writes"), "tea is there: true\nmilk is there: true\n");
 }

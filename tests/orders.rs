@@ -32,6 +32,7 @@ mod order;
     ),
     unix
 ))]
+#[allow(dead_code, reason = "brokers take more of it than stores")]
 #[path = "orders/process.rs"]
 mod process;
 #[cfg(all(feature = "kafka", unix))]

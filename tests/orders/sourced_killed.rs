@@ -13,11 +13,11 @@ const PAUSES: usize = 12_000;
 const PAUSE: Duration = Duration::from_millis(5);
 
 async fn is_finished_by_the_next(database: &Database, places: &[usize]) {
-    let url = database.url();
+    let (url, env) = (database.url(), jitney::Env::system());
     let input: String = read("orders.jsonl").split_inclusive('\n').take(127).collect();
     // As many as the desk sends at once, and again, so that none waits for more.
     let input = input + &line("dear", 1, "20000.00");
-    let file = std::env::temp_dir().join(format!("jitney-orders-killed-{}", jitney::Env::system().new_id()));
+    let file = std::env::temp_dir().join(format!("jitney-orders-killed-{}", env.new_id()));
     std::fs::write(&file, &input).unwrap();
     let arguments = format!("--json --input {}", file.display());
     let plain = of_orders(figures(command("memory://", &arguments)));
@@ -33,7 +33,7 @@ async fn is_finished_by_the_next(database: &Database, places: &[usize]) {
                 break;
             }
             assert!(pause < PAUSES, "there are no {place} events");
-            tokio::time::sleep(PAUSE).await;
+            env.sleep(PAUSE).await;
         }
         drop(killed);
     }
