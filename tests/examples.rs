@@ -4,10 +4,18 @@
 #[path = "../examples/bank_account.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod of_bank_account;
-
+#[path = "../examples/event_notification.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_event_notification;
+#[path = "../examples/event_state_transfer.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_event_state_transfer;
 #[path = "../examples/idempotent_consumer.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod of_idempotent_consumer;
+#[path = "../examples/read_your_writes.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_read_your_writes;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -44,4 +52,24 @@ fn bank_account() {
 #[test]
 fn idempotent_consumer() {
     assert_eq!(run("idempotent_consumer"), "Ada has 500 cents\nAda has 530 cents\n");
+}
+
+#[test]
+fn cqrs() {
+    assert_eq!(run("cqrs"), "Bob: the seat is taken by Ada\nAda sits on 1A and 7C\n");
+}
+
+#[test]
+fn event_notification() {
+    assert_eq!(run("event_notification"), "the tag says 275 cents\n");
+}
+
+#[test]
+fn event_state_transfer() {
+    assert_eq!(run("event_state_transfer"), "the parcel goes to Ada, 4 Engine Street\n");
+}
+
+#[test]
+fn read_your_writes() {
+    assert_eq!(run("read_your_writes"), "tea is there: true\nmilk is there: true\n");
 }

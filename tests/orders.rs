@@ -20,7 +20,19 @@ mod command_line;
 mod figures;
 #[path = "orders/history.rs"]
 mod history;
-#[cfg(all(any(feature = "eventbridge", feature = "kafka", feature = "rabbitmq"), unix))]
+#[path = "orders/order.rs"]
+mod order;
+#[cfg(all(
+    any(
+        feature = "eventbridge",
+        feature = "kafka",
+        feature = "postgres",
+        feature = "rabbitmq",
+        feature = "sqlite"
+    ),
+    unix
+))]
+#[allow(dead_code, reason = "brokers take more of it than stores")]
 #[path = "orders/process.rs"]
 mod process;
 #[cfg(all(feature = "kafka", unix))]
@@ -30,3 +42,14 @@ mod processes;
 mod read_model;
 #[path = "orders/services.rs"]
 mod services;
+#[path = "orders/sourced.rs"]
+mod sourced;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[path = "orders/sourced_database.rs"]
+mod sourced_database;
+#[cfg(all(any(feature = "postgres", feature = "sqlite"), unix))]
+#[path = "orders/sourced_killed.rs"]
+mod sourced_killed;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[path = "orders/sourced_stores.rs"]
+mod sourced_stores;

@@ -12,6 +12,8 @@ mod commands;
 mod errors;
 #[path = "sourcing/interposed.rs"]
 mod interposed;
+#[path = "sourcing/outbox.rs"]
+mod outbox;
 #[path = "sourcing/roots.rs"]
 mod roots;
 #[path = "sourcing/scenarios.rs"]

@@ -1,19 +1,21 @@
 //! The store in memory: for tests, and the one that the others are compared with.
 
 mod log;
+mod published;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jitney_core::outbox::MemoryOutbox;
 use jitney_core::{Env, Id};
 use tokio::sync::watch;
 
 use self::log::Log;
 use crate::{
-    Append, Appended, Error, EventStore, Expected, Filter, ListStreams, Page, Position, ReadStream,
-    SnapshotStore, StoreCapabilities, StoredEvent, StoredSnapshot, StreamId, StreamInfo, StreamState,
-    StreamsPerAppend,
+    Append, Appended, Error, ErrorKind, EventStore, Expected, Filter, ListStreams, Page, Position,
+    ReadStream, SnapshotStore, StoreCapabilities, StoredEvent, StoredSnapshot, StreamId, StreamInfo,
+    StreamState, StreamsPerAppend,
 };
 
 /// Keeps events in this process; clones share them.
@@ -29,6 +31,7 @@ pub struct MemoryStore {
     env: Env,
     log: Arc<Mutex<Log>>,
     length: watch::Sender<u64>,
+    outbox: Option<(MemoryOutbox, Filter)>,
 }
 
 impl Default for MemoryStore {
@@ -45,7 +48,23 @@ impl MemoryStore {
 
     /// A store without events that waits by the clock of `env`.
     pub fn with_env(env: Env) -> Self {
-        MemoryStore { env, log: Arc::default(), length: watch::Sender::new(0) }
+        MemoryStore { env, log: Arc::default(), length: watch::Sender::new(0), outbox: None }
+    }
+
+    /// Puts the events that `filter` is for into `outbox` too, each append's all or none. A
+    /// [`Relay`](jitney_core::outbox::Relay) publishes them from there, under their ids and with their sequences.
+    ///
+    /// ```
+    /// use jitney_core::outbox::MemoryOutbox;
+    /// use jitney_sourcing::{Filter, MemoryStore};
+    ///
+    /// let outbox = MemoryOutbox::new();
+    /// let store = MemoryStore::new().with_outbox(outbox.clone(), Filter::all());
+    /// ```
+    #[must_use]
+    pub fn with_outbox(mut self, outbox: MemoryOutbox, filter: Filter) -> Self {
+        self.outbox = Some((outbox, filter));
+        self
     }
 
     // A log is never left half changed: what can panic comes before the first change.
@@ -73,6 +92,14 @@ impl EventStore for MemoryStore {
         append.check()?;
         let (appended, length) = {
             let mut log = self.log();
+            if let Some((outbox, filter)) = &self.outbox {
+                log.refuse(&append)?;
+                let added = outbox.add_all(published::events(&log, &append, filter));
+                added.map_err(|error| {
+                    let what = "appending: putting the events into the outbox";
+                    Error::new(ErrorKind::Encode, what).with_source(error)
+                })?;
+            }
             (log.append(append)?, log.len())
         };
         // Two appends may come here in the other order; the length never goes back.

@@ -5,10 +5,11 @@ use jitney::processed::MemoryProcessedEvents;
 
 use super::audit::{Audit, record};
 use super::handled::Handled;
-use super::intake::Orders;
-use super::notification::Gateway;
+use super::intake::Placed;
+use super::notification::{Gateway, notify_customer};
 use super::role::Role;
 use super::scope::Scope;
+use super::sourced::{Orders, SourcedFulfilment, SourcedStock, place_order, settle_payment};
 use super::statement::{Statements, add_to_statement};
 use super::stock::Stock;
 use super::summary::OrderSummary;
@@ -36,6 +37,17 @@ pub fn services(bus: Bus, views: &Views) -> App {
     parts(bus, views, &Role::SERVICES).handlers(handlers![add_to_statement, record])
 }
 
+/// The whole application where orders are sourced: the services tell the `orders`, all others are the same.
+pub fn sourced(bus: Bus, views: &Views, orders: Orders) -> App {
+    onlookers(bus, views).state(orders).handlers(handlers![
+        place_order,
+        SourcedStock,
+        settle_payment,
+        SourcedFulfilment,
+        notify_customer
+    ])
+}
+
 /// What looks on: the read model, the statements and the audit.
 pub fn onlookers(bus: Bus, views: &Views) -> App {
     base(bus, views).handlers(handlers![(views.summary.clone()), add_to_statement, record])
@@ -56,7 +68,7 @@ fn base(bus: Bus, views: &Views) -> App {
     let processed = MemoryProcessedEvents::new(bus.env().clone());
     let app = App::new("orders", bus)
         .processed_events(processed)
-        .state(Orders::default())
+        .state(Placed::default())
         .state(views.stock.clone())
         .state(views.gateway.clone())
         .state(views.statements.clone())

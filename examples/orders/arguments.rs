@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
 
 use super::role::Role;
 
@@ -17,6 +18,10 @@ pub struct Arguments {
     /// has groups of its own and passes over the events of others.
     #[arg(long, value_name = "URL")]
     pub bus: Option<String>,
+    /// Where orders are sourced: the store that has their events, as a URL: `memory`, `sqlite://FILE` or `postgres://…`. What is
+    /// there is not done again.
+    #[arg(long, value_name = "URL", global = true)]
+    pub store: Option<String>,
     /// The orders, one JSON object a line; `-` is the standard input. By default the 830 Northwind orders.
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
@@ -33,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "orders.rejects.jsonl")]
     pub rejects: PathBuf,
     /// The figures as one JSON object on the standard output; what else is to be said goes to the standard error.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
     /// Only this part of the service, beside other processes on the same broker; may be given several times.
     #[arg(long = "role", value_name = "ROLE", requires = "state")]
@@ -41,18 +46,64 @@ pub struct Arguments {
     /// The directory that the processes of one run share, with the read model in it; a new directory is a new run.
     #[arg(long, value_name = "DIR", requires = "roles")]
     pub state: Option<PathBuf>,
+    #[command(subcommand)]
+    pub query: Option<Query>,
+}
+
+/// What can be asked of a store instead of a run.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Query {
+    /// Prints the events of an order, and what it was behind each of them.
+    Replay {
+        /// The order.
+        #[arg(long, value_name = "ORDER_ID")]
+        aggregate: String,
+    },
+    /// Prints the figures as they were at a time, or one order.
+    AsOf {
+        /// The time, as `2026-01-31T17:00:00Z` or with another offset; an event that was recorded then is included.
+        #[arg(value_parser = time)]
+        time: Timestamp,
+        /// The order, and not the figures.
+        #[arg(long, value_name = "ORDER_ID")]
+        aggregate: Option<String>,
+    },
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let wrong =
+        |error| format!("{error}; write a time like 2026-01-31T17:00:00Z, or with an offset, …+01:00");
+    text.parse().map_err(wrong)
 }
 
 impl Arguments {
     /// What is wrong with arguments that are right one by one.
     pub fn misuse(&self) -> Option<&'static str> {
+        if let Some(query) = &self.query {
+            return self.misuse_of(query);
+        }
         let has = |role| self.roles.is_empty() || self.roles.contains(&role);
         if self.roles.len() > 1 && self.roles.contains(&Role::Report) {
             Some("`--role report` reads what the other roles have done: give it to a process of its own")
+        } else if !self.roles.is_empty() && self.store.is_some() {
+            Some("`--store` is for a run in one process: leave it out, or `--role`")
         } else if !has(Role::Intake) && (self.input.is_some() || self.repeat > 1) {
             Some("`--input` and `--repeat` are for the role that places orders: add `--role intake`")
         } else if !has(Role::Report) && (self.json || self.follow.is_some()) {
             Some("`--json` and `--follow` are for the role that has the figures: `--role report`")
+        } else {
+            None
+        }
+    }
+
+    fn misuse_of(&self, query: &Query) -> Option<&'static str> {
+        let of_a_run = self.bus.is_some() || self.input.is_some() || self.history.is_some();
+        if of_a_run || self.repeat > 1 || self.follow.is_some() || !self.roles.is_empty() {
+            Some("`replay` and `as-of` only read a store: leave out what is for a run")
+        } else if self.store.is_none() {
+            Some("name the store that is to be asked: `--store sqlite://orders.db` or `--store postgres://…`")
+        } else if self.json && !matches!(query, Query::AsOf { aggregate: None, .. }) {
+            Some("`--json` is for figures: leave it out, or leave out `--aggregate`")
         } else {
             None
         }

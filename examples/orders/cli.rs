@@ -6,10 +6,10 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use jitney::prelude::*;
-use jitney::{Error, error_chain};
+use jitney::{Error, ErrorKind, error_chain};
 
-use super::app::{Views, app, every_part, parts};
-use super::arguments::Arguments;
+use super::app::{Views, every_part, parts};
+use super::arguments::{Arguments, Query};
 use super::audit::Audit;
 use super::gather::gather;
 use super::history::read_history;
@@ -19,11 +19,12 @@ use super::projection::Journal;
 use super::rejects::Rejects;
 use super::report::Report;
 use super::role::Role;
-use super::run::{Ending, Work, run};
+use super::run::{Ending, Work};
 use super::scope::Scope;
 use super::stock::Stock;
-use super::wait::PATIENCE;
-use super::{follow, progress};
+use super::store::Store;
+use super::whole::whole;
+use super::{follow, progress, query};
 
 /// Where the Northwind data are.
 pub const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders/data");
@@ -78,9 +79,14 @@ async fn attempt(
     if let Some(what) = arguments.misuse() {
         return Err(Failure(MISUSED, what.to_owned()));
     }
+    if let Some(query) = &arguments.query {
+        return answer(arguments, query, out, err).await;
+    }
     let catalogue = Catalogue::read(&Path::new(DATA).join("products.jsonl"))?;
     let history = arguments.history.as_deref().map(read_history).transpose()?.unwrap_or_default();
+    let store = open_store(arguments).await?;
     let work = Work {
+        store: store.as_ref(),
         input: open(arguments.input.as_deref())?,
         catalogue: &catalogue,
         history: &history,
@@ -134,34 +140,9 @@ async fn reach<R: BufRead>(
             part(arguments, roles, state, views, work, rejected, placed).await?;
             return Ok((Ending::Complete, None));
         }
-        (_, None) => whole(arguments, views, work, rejected, progressed).await?,
+        (_, None) => whole(connect(arguments).await?, views, work, rejected, progressed).await?,
     };
     Ok((ending, Some(report)))
-}
-
-/// A run in one process.
-async fn whole<R: BufRead>(
-    arguments: &Arguments,
-    views: &mut Views,
-    work: Work<'_, R>,
-    rejected: impl FnMut(Reject),
-    progressed: impl FnMut(usize, usize),
-) -> Result<(Ending, Report), Failure> {
-    let bus = connect(arguments).await?;
-    if bus.capabilities().durable {
-        views.scope = Scope::new(bus.env(), work.history);
-        app(bus.clone(), views).provision().await?;
-    }
-    let running = app(bus.clone(), views).keep_buses_open().spawn().await?;
-    let ending = run(&running, views, work, rejected, progressed).await;
-    let report = Report::new(views, &running.stats());
-    let groups: Vec<_> = running.health().groups.into_iter().map(|group| group.name).collect();
-    let stopped = running.shutdown().await;
-    let cleared = views.scope.clear(&bus, groups).await;
-    let closed = bus.close(PATIENCE).await;
-    let ending = ending?;
-    stopped.and(cleared).and(closed)?;
-    Ok((ending, report))
 }
 
 /// One process of a run of several.
@@ -188,6 +169,42 @@ async fn part<R: BufRead>(
     every_part(bus.clone(), views).state(journal.clone()).provision().await?;
     let parts = parts(bus, views, roles).state(journal);
     Ok(serve(parts, views, roles, state, work, rejected, progressed).await?)
+}
+
+/// Answers `asked`, from what a store has.
+async fn answer(
+    arguments: &Arguments,
+    asked: &Query,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<u8, Failure> {
+    let Some(store) = open_store(arguments).await? else { return Ok(MISUSED) };
+    match asked {
+        Query::Replay { aggregate } => query::replay(&store, aggregate, out).await?,
+        Query::AsOf { time, aggregate: Some(aggregate) } => {
+            query::order_as_of(&store, aggregate, *time, out).await?;
+        }
+        Query::AsOf { time, aggregate: None } => {
+            let views = Views::default();
+            let report = query::as_of(&store, *time, &views).await?;
+            print(arguments, &views, &report, out, err)
+                .map_err(|error| format!("writing the report: {error}"))?;
+        }
+    }
+    Ok(FINE)
+}
+
+/// The store that was asked for, where one was.
+async fn open_store(arguments: &Arguments) -> Result<Option<Store>, Failure> {
+    let Some(url) = &arguments.store else { return Ok(None) };
+    let opened = match arguments.query {
+        Some(_) => Store::open_existing(url).await,
+        None => Store::open(url).await,
+    };
+    let is_misuse = |error: &Error| error.kind() == ErrorKind::Config;
+    opened
+        .map(Some)
+        .map_err(|error| Failure(if is_misuse(&error) { MISUSED } else { FAILED }, error_chain(&error)))
 }
 
 async fn connect(arguments: &Arguments) -> jitney::Result<Bus> {
@@ -218,7 +235,7 @@ fn print(
         writeln!(out, "{}", serde_json::to_string(report)?)?;
     } else {
         writeln!(out, "{report}")?;
-        if arguments.roles.is_empty() {
+        if arguments.roles.is_empty() && arguments.query.is_none() {
             writeln!(out, "notifications {}", views.gateway.sent())?;
         }
     }

@@ -30,6 +30,13 @@ pub struct OrderCreated {
     pub currency: String,
 }
 
+impl From<PlaceOrder> for OrderCreated {
+    fn from(command: PlaceOrder) -> Self {
+        let PlaceOrder { order_id, customer_id, ordered_at, shipped_at, items } = command;
+        OrderCreated { order_id, customer_id, ordered_at, shipped_at, items, currency: "USD".to_owned() }
+    }
+}
+
 /// An order exists, as earlier releases said it.
 #[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
 #[serde(rename_all = "camelCase")]

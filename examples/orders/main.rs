@@ -23,19 +23,25 @@ pub(crate) mod intake;
 pub(crate) mod item;
 pub(crate) mod money;
 pub(crate) mod notification;
+pub(crate) mod order;
+pub(crate) mod past;
 pub(crate) mod payment;
 pub(crate) mod processes;
 pub(crate) mod progress;
 pub(crate) mod projection;
+pub(crate) mod query;
 pub(crate) mod rejects;
 pub(crate) mod report;
 pub(crate) mod role;
 pub(crate) mod run;
 pub(crate) mod scope;
+pub(crate) mod sourced;
 pub(crate) mod statement;
 pub(crate) mod stock;
+pub(crate) mod store;
 pub(crate) mod summary;
 pub(crate) mod wait;
+pub(crate) mod whole;
 
 use std::process::ExitCode;
 

@@ -9,13 +9,17 @@ use super::money;
 /// No order above this is paid.
 const LIMIT: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
 
+/// Why an order of this amount is not paid; none where it is.
+pub fn declined(amount: Decimal) -> Option<String> {
+    (amount > LIMIT)
+        .then(|| format!("{} is above the limit of {}", money::shown(amount), money::shown(LIMIT)))
+}
+
 #[handler(group = "payment", concurrency = 32, idempotent)]
 pub async fn take_payment(reserved: StockReserved) -> Outcome {
     let StockReserved { order_id, amount, shipped_at } = reserved;
-    if amount > LIMIT {
-        let reason = format!("{} is above the limit of {}", money::shown(amount), money::shown(LIMIT));
-        Outcome::publish(PaymentDeclined { order_id, reason })
-    } else {
-        Outcome::publish(PaymentTaken { order_id, amount, shipped_at })
+    match declined(amount) {
+        Some(reason) => Outcome::publish(PaymentDeclined { order_id, reason }),
+        None => Outcome::publish(PaymentTaken { order_id, amount, shipped_at }),
     }
 }

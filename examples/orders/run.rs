@@ -10,6 +10,8 @@ use super::app::Views;
 use super::desk::Desk;
 use super::events::PlaceOrder;
 use super::input::{Catalogue, Reject, read_orders};
+use super::past::{Past, as_published, import};
+use super::store::Store;
 use super::summary::OrderSummary;
 use super::wait::Watch;
 
@@ -19,6 +21,8 @@ pub struct Work<'a, R> {
     pub catalogue: &'a Catalogue,
     /// What happened before the first command.
     pub history: &'a [RawEvent],
+    /// Where orders are sourced: the store that has them.
+    pub store: Option<&'a Store>,
     /// How often the orders are placed, each time under other ids.
     pub repeat: usize,
 }
@@ -46,7 +50,7 @@ pub async fn run<R: BufRead>(
     mut progressed: impl FnMut(usize, usize),
 ) -> jitney::Result<Ending> {
     let summary = &views.summary;
-    let watch = Watch::new(running, summary);
+    let watch = Watch::new(running, summary).with_outbox(work.store.map(|store| &*store.outbox));
     let all = place(watch, views, work, rejected, &mut progressed).await?;
     let finished = watch.until(|tally| {
         progressed(tally.done(), all);
@@ -76,10 +80,15 @@ pub async fn place<R: BufRead>(
     mut rejected: impl FnMut(Reject),
     mut progressed: impl FnMut(usize, usize),
 ) -> jitney::Result<usize> {
-    let before = work.history.len();
-    let mut told = |sent: usize| progressed(views.summary.tally().borrow().done(), before + sent);
     let mut desk = Desk::new(watch, views.scope.publisher(watch.bus()));
-    desk.recall(work.history).await?;
+    let before = match work.store {
+        Some(store) => recall_stored(&desk, store, work.history).await?,
+        None => {
+            desk.recall(work.history).await?;
+            work.history.len()
+        }
+    };
+    let mut told = |sent: usize| progressed(views.summary.tally().borrow().done(), before + sent);
     let mut orders = Vec::new();
     for order in read_orders(work.input, work.catalogue) {
         let order = order
@@ -104,6 +113,20 @@ pub async fn place<R: BufRead>(
     }
     desk.flush().await?;
     Ok(before + desk.sent())
+}
+
+/// Sends everything that `store` has, and `history` before that, as the bus knows nothing of earlier runs. What is built from
+/// events is built again by its handlers; who tells an order what it did before is told nothing new by it; and what a run that
+/// was killed had not come to goes on. Answers how many orders there are.
+async fn recall_stored(desk: &Desk<'_>, store: &Store, history: &[RawEvent]) -> jitney::Result<usize> {
+    import(&*store.events, history).await?;
+    let (mut past, mut orders) = (Past::of(&*store.events).await?, 0);
+    while let Some(events) = past.next().await? {
+        orders += events.iter().filter(|event| event.sequence() == 1).count();
+        let events: Vec<_> = events.iter().map(as_published).collect();
+        desk.recall(&events).await?;
+    }
+    Ok(orders)
 }
 
 /// What is missing of `all` orders.

@@ -29,11 +29,11 @@ struct Run {
 }
 
 impl Scope {
-    /// A new run, to which `history` belongs too.
-    pub fn new(env: &Env, history: &[RawEvent]) -> Self {
+    /// A new run, to which events of the chains `earlier` belong too.
+    pub fn new(env: &Env, earlier: impl IntoIterator<Item = Id>) -> Self {
         let id = env.new_id();
-        let earlier = history.iter().map(|event| event.head().correlation_id().clone());
-        Scope::of(Run { chains: earlier.chain([id.clone()]).collect(), id, started: env.now() })
+        let chains = earlier.into_iter().chain([id.clone()]).collect();
+        Scope::of(Run { chains, id, started: env.now() })
     }
 
     /// The run of all processes that share the directory `state`: the first one makes it.

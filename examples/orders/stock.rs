@@ -50,7 +50,7 @@ impl Stock {
     }
 
     /// Sets the goods of an order aside, once, however often it is asked.
-    fn reserve(&self, order_id: &str, items: &[Item]) {
+    pub fn reserve(&self, order_id: &str, items: &[Item]) {
         let Shelves { products, reserved } = &mut *self.shelves();
         reserved.entry(order_id.to_owned()).or_insert_with(|| {
             for item in items {
@@ -61,7 +61,7 @@ impl Stock {
     }
 
     /// Puts the goods of an order back, once.
-    fn release(&self, order_id: &str) {
+    pub fn release(&self, order_id: &str) {
         let Shelves { products, reserved } = &mut *self.shelves();
         for item in reserved.get_mut(order_id).map(std::mem::take).into_iter().flatten() {
             products.entry(item.product_id).or_default().on_hand += u64::from(item.quantity);

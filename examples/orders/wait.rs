@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jitney::app::RunningApp;
+use jitney::outbox::OutboxStore;
 use jitney::prelude::*;
 use jitney::{Error, ErrorKind};
 
@@ -20,11 +21,17 @@ const STILL: Duration = Duration::from_secs(1);
 pub struct Watch<'a> {
     running: &'a RunningApp,
     summary: &'a OrderSummary,
+    outbox: Option<&'a dyn OutboxStore>,
 }
 
 impl<'a> Watch<'a> {
     pub fn new(running: &'a RunningApp, summary: &'a OrderSummary) -> Self {
-        Watch { running, summary }
+        Watch { running, summary, outbox: None }
+    }
+
+    /// What is in `outbox` is on its way to the bus, too.
+    pub fn with_outbox(self, outbox: Option<&'a dyn OutboxStore>) -> Self {
+        Watch { outbox, ..self }
     }
 
     pub fn bus(&self) -> &'a Bus {
@@ -89,6 +96,12 @@ impl<'a> Watch<'a> {
             return Err(Error::new(ErrorKind::Closed, what));
         }
         let before = self.running.stats();
+        // An event is on the bus before it leaves the outbox: looked for in this order, it is in one of them.
+        if let Some(outbox) = self.outbox
+            && outbox.backlog().await?.pending > 0
+        {
+            return Ok(false);
+        }
         if !self.bus().capabilities().lag {
             self.bus().env().sleep(STILL).await;
         }

@@ -59,7 +59,8 @@ impl Bench {
         let state = views.clone();
         let app =
             TestApp::run(move |bus| build(bus, &state)).semantics(semantics).faults(faults).seed(seed).await;
-        let work = Work { input: input.as_bytes(), catalogue: &catalogue(), history: &history, repeat };
+        let work =
+            Work { input: input.as_bytes(), catalogue: &catalogue(), history: &history, store: None, repeat };
         let ending = run(app.running(), &views, work, |_| {}, |_, _| {}).await.unwrap();
         let report = Report::new(&views, &app.running().stats());
         Run { app, views, ending, report }

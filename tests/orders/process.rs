@@ -20,14 +20,18 @@ pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The brokers that are compiled in.
+/// The brokers and stores that are compiled in.
 const FEATURES: &[&str] = &[
     #[cfg(feature = "eventbridge")]
     "eventbridge",
     #[cfg(feature = "kafka")]
     "kafka",
+    #[cfg(feature = "postgres")]
+    "postgres",
     #[cfg(feature = "rabbitmq")]
     "rabbitmq",
+    #[cfg(feature = "sqlite")]
+    "sqlite",
 ];
 
 /// Kafka, which gives the events of a killed process to others within seconds.

@@ -130,7 +130,7 @@ async fn probe(probed: Probed, State(seen): State<Seen>) {
 
 #[jitney::test]
 async fn a_run_passes_over_the_events_of_others() {
-    let (own, other) = (Scope::new(&Env::system(), &[]), Scope::new(&Env::system(), &[]));
+    let (own, other) = (Scope::new(&Env::system(), []), Scope::new(&Env::system(), []));
     let (scope, seen) = (own.clone(), Seen::default());
     let state = seen.clone();
     let app = TestApp::run(move |bus| {

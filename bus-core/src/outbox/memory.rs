@@ -52,9 +52,25 @@ impl MemoryOutbox {
     ///
     /// Those of [`OutboxEvent::into_message`].
     pub fn add(&self, event: OutboxEvent) -> Result<(), Error> {
-        let (shard, message) = (event.shard(), event.into_message()?);
-        self.inner().add(Entry { shard, message, error: None });
-        self.tell();
+        self.add_all([event])
+    }
+
+    /// Adds events in their order, all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OutboxEvent::into_message`].
+    pub fn add_all(&self, events: impl IntoIterator<Item = OutboxEvent>) -> Result<(), Error> {
+        let entry = |event: OutboxEvent| {
+            Ok(Entry { shard: event.shard(), message: event.into_message()?, error: None })
+        };
+        let entries = events.into_iter().map(entry).collect::<Result<Vec<_>, Error>>()?;
+        if !entries.is_empty() {
+            let mut inner = self.inner();
+            entries.into_iter().for_each(|entry| inner.add(entry));
+            drop(inner);
+            self.tell();
+        }
         Ok(())
     }
 

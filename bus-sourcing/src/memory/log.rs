@@ -33,15 +33,22 @@ impl Log {
     }
 
     pub(super) fn append(&mut self, append: Append) -> Result<Appended, Error> {
-        let streams = append.into_streams();
-        for part in &streams {
+        self.refuse(&append)?;
+        let appended = append.into_streams().into_iter().map(|part| self.store(part)).collect();
+        Ok(Appended::new(appended, Position::at([self.len()])))
+    }
+
+    /// Refuses an append that cannot be made.
+    pub(super) fn refuse(&self, append: &Append) -> Result<(), Error> {
+        for part in append.streams() {
             self.refuse_duplicates(part)?;
         }
-        for part in &streams {
-            self.check(&part.stream, part.expected)?;
-        }
-        let appended = streams.into_iter().map(|part| self.store(part)).collect();
-        Ok(Appended::new(appended, Position::at([self.len()])))
+        append.streams().iter().try_for_each(|part| self.check(&part.stream, part.expected))
+    }
+
+    /// The sequence of the last event of a stream; 0 where it has none.
+    pub(super) fn last(&self, stream: &StreamId) -> u64 {
+        self.streams.get(stream).map_or(0, Stream::last)
     }
 
     fn refuse_duplicates(&self, part: &StreamAppend) -> Result<(), Error> {
@@ -61,7 +68,7 @@ impl Log {
             Some(StreamState::Archived) => return Err(Error::archived(id)),
             Some(StreamState::Open) | None => {}
         }
-        let actual = stream.map_or(0, Stream::last);
+        let actual = self.last(id);
         match expected.is_met_by(actual) {
             true => Ok(()),
             false => Err(Error::conflicting(Conflict { stream: id.clone(), expected, actual })),

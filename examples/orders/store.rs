@@ -1,0 +1,118 @@
+//! The event store of sourced orders: which one is a URL, and everything else is the same on each.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jitney::outbox::{MemoryOutbox, OutboxStore, Relay};
+use jitney::prelude::*;
+use jitney::sourcing::{EventStore, Filter, MemoryStore};
+use jitney::{Env, Error, ErrorKind};
+
+use super::order::OrderEvent;
+
+/// What is said where a store is asked for and none is named, or one that there is not.
+pub const STORES: &str = "`--store memory`, `--store sqlite://orders.db` (with `--features sqlite`) or `--store \
+                          postgres://localhost/orders` (with `--features postgres`)";
+
+/// A store with its outbox: what is appended is in both, or in neither.
+#[derive(Clone)]
+pub struct Store {
+    pub events: Arc<dyn EventStore>,
+    /// What no relay has published yet.
+    pub outbox: Arc<dyn OutboxStore>,
+    relay: Arc<dyn Fn(&Bus) -> Relay + Send + Sync>,
+}
+
+impl Store {
+    /// Opens the store at `url`, and makes it where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Config` where there is no such store, or it is not compiled in; or what the store answers.
+    pub async fn open(url: &str) -> jitney::Result<Self> {
+        let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+        match scheme {
+            "memory" => Ok(Store::in_memory(&Env::system())),
+            #[cfg(feature = "sqlite")]
+            "sqlite" => {
+                let builder = jitney::sql::SqliteStore::builder(url).outbox(published());
+                let store = builder.open().await?;
+                let outbox = jitney::sql::SqliteOutbox::of(&store);
+                Ok(Store::of(store, outbox))
+            }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let builder = jitney::sql::PostgresStore::builder(url).outbox(published());
+                let store = builder.connect().await?;
+                let outbox = jitney::sql::PostgresOutbox::of(&store);
+                Ok(Store::of(store, outbox))
+            }
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(wrong("opening the store: SQLite is not compiled in; add `--features sqlite`")),
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => {
+                Err(wrong("opening the store: PostgreSQL is not compiled in; add `--features postgres`"))
+            }
+            // Not the whole URL: it may have a password in it.
+            _ => Err(wrong(format!("opening the store: there is none for `{scheme}`; there are {STORES}"))),
+        }
+    }
+
+    /// Opens the store at `url`, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); and where there is none.
+    pub async fn open_existing(url: &str) -> jitney::Result<Self> {
+        match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
+            "memory" => {
+                let what = "opening the store: one in memory has ended with the run that made it; name a file or a database";
+                Err(wrong(what))
+            }
+            "sqlite" => match url.trim_start_matches("sqlite:").trim_start_matches("//") {
+                path if !path.contains('?') && !Path::new(path).exists() => {
+                    Err(wrong(format!("opening the store: there is no file `{path}`; a run makes it")))
+                }
+                _ => Store::open(url).await,
+            },
+            _ => Store::open(url).await,
+        }
+    }
+
+    /// A store that ends with this process.
+    pub fn in_memory(env: &Env) -> Self {
+        let outbox = MemoryOutbox::with_env(env.clone());
+        let store = MemoryStore::with_env(env.clone()).with_outbox(outbox.clone(), published());
+        Store::of(store, outbox)
+    }
+
+    fn of(events: impl EventStore, outbox: impl OutboxStore + Clone) -> Self {
+        let to_be_published = outbox.clone();
+        Store {
+            events: Arc::new(events),
+            outbox: Arc::new(outbox),
+            relay: Arc::new(move |bus| Relay::new(to_be_published.clone(), bus)),
+        }
+    }
+
+    /// What publishes from the outbox to `bus`.
+    pub fn relay(&self, bus: &Bus) -> Relay {
+        (self.relay)(bus)
+    }
+}
+
+/// Everything that happens to an order goes to the bus too.
+fn published() -> Filter {
+    Filter::of::<OrderEvent>()
+}
+
+fn wrong(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, what)
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.events.describe())
+    }
+}
