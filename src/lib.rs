@@ -65,4 +65,4 @@ pub use jitney_sql as sql;
 #[doc(hidden)]
 pub use jitney_core::__private;
 pub use jitney_core::*;
-pub use jitney_derive::{DomainEvent, handler, handlers, test};
+pub use jitney_derive::{DomainEvent, OneOf, handler, handlers, test};

@@ -8,7 +8,7 @@ pub use crate::Connect;
 pub use crate::shutdown_signal;
 pub use jitney_core::handler::{Batch, Each, HandlerError, HandlerSet, Outcome, State};
 pub use jitney_core::{App, AppPart, Bus, DomainEvent, Envelope, Keyed, Metadata, Publisher, RawEvent};
-pub use jitney_derive::{DomainEvent, handler, handlers};
+pub use jitney_derive::{DomainEvent, OneOf, handler, handlers};
 #[cfg(feature = "sourcing")]
 pub use jitney_sourcing::{Aggregate, AggregateRoot, Events, Repository};
 pub use serde::{Deserialize, Serialize};

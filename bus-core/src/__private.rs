@@ -16,7 +16,7 @@ pub use serde::ser::Serializer;
 
 #[doc(hidden)]
 pub use crate::event::{
-    DecodeError, DomainEvent, EventType, Keyed, Payload, StoredPayload, UpcastFrom, VariantPayload, Version,
+    DecodeError, DomainEvent, EventType, Keyed, OneOf, Payload, StoredPayload, UpcastFrom, VariantPayload, Version,
     read_variant, upcast_json,
 };
 #[doc(hidden)]

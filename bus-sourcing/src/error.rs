@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Encode,
     /// A stored event could not be read as what it should be. It is in the store, untouched.
     Decode,
+    /// A process manager could not handle an input or a deadline. Its process is as it was.
+    Process,
     /// Another process writes to this part of the store; try again, there or here. Nothing was stored.
     NotOwner,
     /// The store did not say whether it has the events: it has all of them or none. Append them again under the same
@@ -205,9 +207,11 @@ impl From<Error> for jitney_core::Error {
             ErrorKind::Unsupported => Core::Unsupported,
             ErrorKind::Encode => Core::Encode,
             ErrorKind::Decode => Core::Decode,
-            ErrorKind::Conflict | ErrorKind::Duplicate | ErrorKind::Ended | ErrorKind::Archived => {
-                Core::Rejected
-            }
+            ErrorKind::Conflict
+            | ErrorKind::Duplicate
+            | ErrorKind::Ended
+            | ErrorKind::Archived
+            | ErrorKind::Process => Core::Rejected,
             ErrorKind::Unknown => Core::Unknown,
             ErrorKind::Closed => Core::Closed,
             ErrorKind::NotOwner | ErrorKind::Store => Core::Transport,

@@ -186,7 +186,7 @@ fn through_a_store<E: DomainEvent>(event: &E) -> E {
 }
 
 /// The lines of both, with a mark before those that only one of them has.
-fn diff(expected: &str, found: &str) -> impl fmt::Display {
+pub(crate) fn diff(expected: &str, found: &str) -> impl fmt::Display {
     let diff = TextDiff::from_lines(expected, found);
     let lines = diff.iter_all_changes().map(|change| {
         let mark = match change.tag() {

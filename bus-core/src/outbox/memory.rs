@@ -52,8 +52,23 @@ impl MemoryOutbox {
     ///
     /// Those of [`OutboxEvent::into_message`].
     pub fn add(&self, event: OutboxEvent) -> Result<(), Error> {
-        let (shard, message) = (event.shard(), event.into_message()?);
-        self.inner().add(Entry { shard, message, error: None });
+        self.add_all([event])
+    }
+
+    /// Adds events, in their order, all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_all(&self, events: impl IntoIterator<Item = OutboxEvent>) -> Result<(), Error> {
+        let entry = |event: OutboxEvent| {
+            let (shard, message) = (event.shard(), event.into_message()?);
+            Ok(Entry { shard, message, error: None })
+        };
+        let entries: Vec<_> = events.into_iter().map(entry).collect::<Result<_, Error>>()?;
+        let mut inner = self.inner();
+        entries.into_iter().for_each(|entry| inner.add(entry));
+        drop(inner);
         self.tell();
         Ok(())
     }
