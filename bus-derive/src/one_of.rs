@@ -41,7 +41,10 @@ fn crate_path(attrs: &[Attribute], errors: &mut Errors) -> Slot<Path> {
 /// The variants with the event that each of them has.
 fn events<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<(&'a Ident, &'a Type)> {
     let Data::Enum(data) = &input.data else {
-        errors.on(&input.ident, "one of several events is an enum with an event in each variant: `Placed(OrderPlaced)`");
+        errors.on(
+            &input.ident,
+            "one of several events is an enum with an event in each variant: `Placed(OrderPlaced)`",
+        );
         return Vec::new();
     };
     if !input.generics.params.is_empty() {
@@ -60,7 +63,10 @@ fn event<'a>(variant: &'a Variant, errors: &mut Errors) -> Option<(&'a Ident, &'
         }
         _ => {
             let ident = &variant.ident;
-            errors.on(variant, format!("a variant has one event, without a name: write `{ident}(OrderPlaced)`"));
+            errors.on(
+                variant,
+                format!("a variant has one event, without a name: write `{ident}(OrderPlaced)`"),
+            );
             None
         }
     }
@@ -68,9 +74,9 @@ fn event<'a>(variant: &'a Variant, errors: &mut Errors) -> Option<(&'a Ident, &'
 
 fn expand(ident: &Ident, events: &[(&Ident, &Type)], private: &TokenStream) -> TokenStream {
     let types = events.iter().map(|(_, event)| quote!(types.extend(<#event as #private::OneOf>::types());));
-    let type_of = events.iter().map(|(variant, event)| {
-        quote!(Self::#variant(event) => <#event as #private::OneOf>::type_of(event),)
-    });
+    let type_of = events.iter().map(
+        |(variant, event)| quote!(Self::#variant(event) => <#event as #private::OneOf>::type_of(event),),
+    );
     let read = events.iter().map(|(variant, event)| {
         quote! {
             if <#event as #private::OneOf>::reads(payload) {

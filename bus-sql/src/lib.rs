@@ -1,4 +1,4 @@
-//! Event stores and outboxes on SQL databases: PostgreSQL (feature `postgres`) and SQLite (feature `sqlite`), by sqlx.
+//! Event stores, outboxes and processes on SQL databases: PostgreSQL (feature `postgres`) and SQLite (feature `sqlite`), by sqlx.
 //!
 //! The two mirror each other file by file.
 
@@ -6,13 +6,17 @@
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod process;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 #[cfg(feature = "postgres")]
-pub use postgres::{Holder, PostgresOutbox, PostgresStore, PostgresStoreBuilder, Watermark};
+pub use postgres::{
+    Holder, PostgresOutbox, PostgresProcessStore, PostgresStore, PostgresStoreBuilder, Watermark,
+};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteOutbox, SqliteStore, SqliteStoreBuilder};
+pub use sqlite::{SqliteOutbox, SqliteProcessStore, SqliteStore, SqliteStoreBuilder};
 
 /// The database library underneath, for transactions of the application's own.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

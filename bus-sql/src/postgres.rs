@@ -13,6 +13,7 @@ mod error;
 mod migrate;
 mod notify;
 mod outbox;
+mod process;
 mod read;
 mod refusal;
 mod row;
@@ -24,5 +25,6 @@ mod watermark;
 
 pub use self::config::PostgresStoreBuilder;
 pub use self::outbox::PostgresOutbox;
+pub use self::process::PostgresProcessStore;
 pub use self::store::PostgresStore;
 pub use self::watermark::{Holder, Watermark};

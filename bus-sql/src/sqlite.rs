@@ -6,6 +6,7 @@ mod error;
 mod migrate;
 mod notify;
 mod outbox;
+mod process;
 mod read;
 mod refusal;
 mod row;
@@ -15,4 +16,5 @@ mod streams;
 
 pub use config::SqliteStoreBuilder;
 pub use outbox::SqliteOutbox;
+pub use process::SqliteProcessStore;
 pub use store::SqliteStore;

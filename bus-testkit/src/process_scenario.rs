@@ -72,12 +72,15 @@ const BEGIN: Timestamp = Timestamp::constant(1_767_225_600, 0);
 #[must_use = "the test is in `when(…)` or `after(…)`"]
 #[track_caller]
 pub fn given_process<P: ProcessManager>(inputs: impl IntoIterator<Item = P::Input>) -> GivenProcess<P> {
-    let mut process = GivenProcess::<P> { key: None, stored: None, deadlines: Vec::new(), now: BEGIN, inputs: 0 };
+    let mut process =
+        GivenProcess::<P> { key: None, stored: None, deadlines: Vec::new(), now: BEGIN, inputs: 0 };
     for input in inputs {
         let event_type = input.type_of().name();
         match process.handle(input) {
             Ok(Some(_)) => {}
-            Ok(None) => panic!("`{event_type}` is ignored: it may not start a process, or the process has ended"),
+            Ok(None) => {
+                panic!("`{event_type}` is ignored: it may not start a process, or the process has ended")
+            }
             Err(error) => panic!("`{event_type}` cannot be handled: {error}"),
         }
     }
@@ -114,7 +117,9 @@ impl<P: ProcessManager> GivenProcess<P> {
                 ProcessSteps { process: self, sent: effects.sent, ignored: false, failed: None }
             }
             Ok(None) => ProcessSteps { process: self, sent: Vec::new(), ignored: true, failed: None },
-            Err(error) => ProcessSteps { process: self, sent: Vec::new(), ignored: false, failed: Some(error) },
+            Err(error) => {
+                ProcessSteps { process: self, sent: Vec::new(), ignored: false, failed: Some(error) }
+            }
         }
     }
 
@@ -151,7 +156,9 @@ impl<P: ProcessManager> GivenProcess<P> {
         if let Some(known) = &self.key
             && *known != key
         {
-            panic!("`{event_type}` is of process `{key}`, and the others are of `{known}`; a scenario is of one");
+            panic!(
+                "`{event_type}` is of process `{key}`, and the others are of `{known}`; a scenario is of one"
+            );
         }
         match &self.stored {
             Some((_, instance)) if instance.is_completed() => return Ok(None),
@@ -284,7 +291,11 @@ impl<P: ProcessManager> ProcessSteps<P> {
     #[track_caller]
     pub fn then_ignored(self) -> Self {
         self.succeeded();
-        assert!(self.ignored, "it is handled; these events are sent:\n{}", self.sent.iter().map(text).collect::<String>());
+        assert!(
+            self.ignored,
+            "it is handled; these events are sent:\n{}",
+            self.sent.iter().map(text).collect::<String>()
+        );
         self
     }
 

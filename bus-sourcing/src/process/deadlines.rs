@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::engine::Engine;
 use super::numbers::{count_failed, show};
-use super::running::Stop;
 use super::runner::Settings;
+use super::running::Stop;
 use super::{DueDeadlines, ProcessManager};
 use crate::{Error, ErrorKind};
 
@@ -44,7 +44,11 @@ impl<P: ProcessManager> Firing<P> {
                 Err(error) => {
                     failed += 1;
                     let error = error_chain(&error);
-                    tracing::warn!(process = P::NAME, error, "looking for deadlines failed and is tried again");
+                    tracing::warn!(
+                        process = P::NAME,
+                        error,
+                        "looking for deadlines failed and is tried again"
+                    );
                     RetryPolicy::default().delay(&self.engine.env, failed)
                 }
             };
@@ -68,7 +72,13 @@ impl<P: ProcessManager> Firing<P> {
                 count_failed(P::NAME);
                 let (key, error) = (&*deadline.key, error_chain(&error));
                 let deadline = &*deadline.deadline;
-                tracing::warn!(process = P::NAME, key, deadline, error, "a deadline failed and is tried again");
+                tracing::warn!(
+                    process = P::NAME,
+                    key,
+                    deadline,
+                    error,
+                    "a deadline failed and is tried again"
+                );
             }
         }
         if !claimed.is_empty() {

@@ -35,7 +35,10 @@ pub enum Handling {
 }
 
 /// Reads `payload`, that of `what`, as an input.
-pub(super) fn read_input<P: ProcessManager>(what: &str, payload: &StoredPayload<'_>) -> Result<P::Input, Error> {
+pub(super) fn read_input<P: ProcessManager>(
+    what: &str,
+    payload: &StoredPayload<'_>,
+) -> Result<P::Input, Error> {
     P::Input::read(payload).map_err(|error| {
         let what = format!(
             "reading {what} for `{}`: it is there, and this program cannot read it; add an upcaster from that version",

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::engine::{Engine, read_input};
 use super::numbers::{count_failed, count_input, count_parked};
 use super::parked::{describe, payload};
-use super::running::Stop;
 use super::runner::Settings;
+use super::running::Stop;
 use super::work::Work;
 use super::{CheckpointMove, Handling, OnFailure, ParkedInput, ProcessManager, RunnerStatus};
 use crate::{Error, ErrorKind, EventStore, Filter, Page, Position, StoredEvent};
@@ -94,7 +94,11 @@ impl<P: ProcessManager> Following<P> {
                 Err(error) => {
                     self.held = None;
                     let error = error_chain(&error);
-                    tracing::warn!(process = P::NAME, error, "following the event store failed and is tried again");
+                    tracing::warn!(
+                        process = P::NAME,
+                        error,
+                        "following the event store failed and is tried again"
+                    );
                     RetryPolicy::default().delay(&self.engine.env, failed)
                 }
             };
@@ -162,7 +166,9 @@ impl<P: ProcessManager> Following<P> {
     async fn store_page(&mut self, from: Position, page: &Page) -> Result<Turn, Error> {
         let events = page.events.iter().filter(|event| {
             let head = event.head();
-            self.types.iter().any(|(name, aggregate)| *name == head.event_type && *aggregate == head.aggregate_type)
+            self.types
+                .iter()
+                .any(|(name, aggregate)| *name == head.event_type && *aggregate == head.aggregate_type)
         });
         let mut inputs = Vec::with_capacity(page.events.len());
         let mut poison = None;
@@ -177,7 +183,8 @@ impl<P: ProcessManager> Following<P> {
         }
         let marks: Vec<_> =
             inputs.iter().map(|(key, _, event)| (key.clone(), event.head().event_id.clone())).collect();
-        let loaded = if marks.is_empty() { None } else { Some(self.engine.store.load(P::NAME, &marks).await?) };
+        let loaded =
+            if marks.is_empty() { None } else { Some(self.engine.store.load(P::NAME, &marks).await?) };
         let mut work = Work::new(P::NAME, loaded.unwrap_or_default());
         let mut handled: Vec<Handling> = Vec::with_capacity(inputs.len());
         for (key, input, event) in inputs {

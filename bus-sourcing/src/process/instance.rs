@@ -63,7 +63,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
             );
             return Err(Error::new(ErrorKind::NewerSchema, what).retryable(false));
         }
-        let wrong = "it is no state of this type; correct the row, or raise `VERSION` and write `upcast_state`";
+        let wrong =
+            "it is no state of this type; correct the row, or raise `VERSION` and write `upcast_state`";
         let state = match *state_version == P::VERSION {
             true => serde_json::from_str(state).map_err(|error| unread(wrong, error.into()))?,
             false => {
@@ -188,7 +189,11 @@ impl<P: ProcessManager> ProcessInstance<P> {
     }
 
     /// This process as it is stored, behind the next step.
-    pub(super) fn store_behind(&self, before: &StoredProcess, now: Timestamp) -> Result<StoredProcess, Error> {
+    pub(super) fn store_behind(
+        &self,
+        before: &StoredProcess,
+        now: Timestamp,
+    ) -> Result<StoredProcess, Error> {
         let first = self.store(&before.key, now)?;
         Ok(StoredProcess { version: before.version + 1, started_at: before.started_at, ..first })
     }
@@ -196,6 +201,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
 
 fn failed<P: ProcessManager>(what: &str, cx: &ProcessContext<'_>, error: P::Error) -> Error {
     let (name, key) = (P::NAME, cx.key());
-    let what = format!("handling {what} in process `{key}` of `{name}`: it has failed, and the process is as it was");
+    let what = format!(
+        "handling {what} in process `{key}` of `{name}`: it has failed, and the process is as it was"
+    );
     Error::new(ErrorKind::Process, what).with_source(error)
 }

@@ -64,7 +64,8 @@ impl ProcessStore for MemoryProcessStore {
     async fn commit(&self, commit: ProcessCommit) -> Result<(), Error> {
         self.on(commit.process, |shelf| {
             shelf.check(&commit)?;
-            let failed = |error| Error::new(ErrorKind::Encode, "sending what a process wants").with_source(error);
+            let failed =
+                |error| Error::new(ErrorKind::Encode, "sending what a process wants").with_source(error);
             self.outbox.add_all(commit.messages).map_err(failed)?;
             shelf.store(commit.changes, commit.parked, commit.checkpoint);
             Ok(())
@@ -109,7 +110,9 @@ impl ProcessStore for MemoryProcessStore {
     }
 
     async fn steps(&self, process: &str, key: &str) -> Result<Vec<ProcessStep>, Error> {
-        Ok(self.on(process, |shelf| shelf.processes.get(key).map(|entry| entry.steps.clone()).unwrap_or_default()))
+        Ok(self.on(process, |shelf| {
+            shelf.processes.get(key).map(|entry| entry.steps.clone()).unwrap_or_default()
+        }))
     }
 
     async fn list(&self, process: &str, list: &ListProcesses) -> Result<Vec<ProcessInfo>, Error> {

@@ -7,7 +7,7 @@ use jitney_core::outbox::OutboxEvent;
 use jitney_core::{Id, Metadata};
 
 use super::{Cause, ParkedInput};
-use crate::Position;
+use crate::{Error, ErrorKind, Position};
 
 /// A process as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,25 @@ pub struct ProcessCommit {
     pub parked: Vec<ParkedInput>,
     /// How far the event store was followed with this.
     pub checkpoint: Option<CheckpointMove>,
+}
+
+impl ProcessCommit {
+    /// The error of a commit that met something else than it expected, as `what` says; for authors of stores.
+    pub fn conflict(&self, what: &str) -> Error {
+        let what =
+            format!("storing steps of `{}`: {what}; load it again and make the step anew", self.process);
+        Error::new(ErrorKind::Conflict, what)
+    }
+
+    /// The error of a commit whose process `key` has made another step; for authors of stores.
+    pub fn moved(&self, key: &str) -> Error {
+        self.conflict(&format!("process `{key}` has made another step"))
+    }
+
+    /// The error of a commit whose checkpoint is elsewhere or somebody else's; for authors of stores.
+    pub fn overtaken(&self) -> Error {
+        self.conflict("another runner follows the event store")
+    }
 }
 
 /// A checkpoint that moves, where it is as its owner thinks.

@@ -164,12 +164,7 @@ impl<P: ProcessManager> ProcessRunner<P> {
 
     fn following(&self) -> Option<Following<P>> {
         let events = Arc::clone(self.events.as_ref()?);
-        Some(Following::new(
-            self.engine.clone(),
-            events,
-            self.settings.clone(),
-            Arc::clone(&self.status),
-        ))
+        Some(Following::new(self.engine.clone(), events, self.settings.clone(), Arc::clone(&self.status)))
     }
 
     fn firing(&self) -> Firing<P> {

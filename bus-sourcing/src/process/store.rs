@@ -215,9 +215,3 @@ pub trait ProcessStore: fmt::Debug + Send + Sync + 'static {
     /// Dropping the future leaves it open whether it is forgotten.
     async fn unpark(&self, process: &str, event_id: &Id) -> Result<(), Error>;
 }
-
-/// The error of a commit that found something else than was expected; for authors of stores.
-pub(super) fn conflict(process: &str, what: &str) -> Error {
-    let what = format!("storing steps of `{process}`: {what}; load it again and make the step anew");
-    Error::new(crate::ErrorKind::Conflict, what)
-}

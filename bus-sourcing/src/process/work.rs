@@ -57,7 +57,8 @@ impl Work {
         if known.is_none() && !P::starts(&input) {
             return Ok(Handling::IgnoredUnknown);
         }
-        let mut instance = known.map_or_else(|| Ok(ProcessInstance::<P>::default()), ProcessInstance::restore)?;
+        let mut instance =
+            known.map_or_else(|| Ok(ProcessInstance::<P>::default()), ProcessInstance::restore)?;
         let effects = instance.handle(input, &ProcessContext::new(key, now, Some(head)))?;
         let before = known.cloned().unwrap_or_else(|| begun(key, now));
         let after = instance.store_behind(&before, now)?;

@@ -8,9 +8,10 @@ use super::error::{Effect, failed};
 use super::schema::Schema;
 
 /// What each version adds to the one before, from 1 on.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/postgres/0001_event_store.sql"),
     include_str!("../../migrations/postgres/0002_outbox.sql"),
+    include_str!("../../migrations/postgres/0005_processes.sql"),
 ];
 
 /// The first version that has 64-bit transaction ids and snapshots of them.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use jitney_core::Id;
 
-use crate::process::store::conflict;
 use crate::process::{
     CheckpointMove, DueDeadlines, ListProcesses, Loaded, ParkedInput, PendingDeadline, ProcessChange,
     ProcessCommit, ProcessCounts, ProcessInfo, ProcessStep, StoredProcess,
@@ -63,15 +62,13 @@ impl Shelf {
                 entry.is_some_and(|entry| entry.steps.iter().any(|known| known.id == step.id))
             };
             if found != *expected || steps.iter().any(is_known) {
-                let key = &process.key;
-                let what = format!("process `{key}` was expected at step {expected} and is at step {found}");
-                return Err(conflict(commit.process, &what));
+                return Err(commit.moved(&process.key));
             }
         }
         let Some(CheckpointMove { owner, from, .. }) = &commit.checkpoint else { return Ok(()) };
         match &self.follower {
             Some((follower, _)) if follower == owner && self.position == *from => Ok(()),
-            _ => Err(conflict(commit.process, "another runner follows the event store")),
+            _ => Err(commit.overtaken()),
         }
     }
 
@@ -110,7 +107,8 @@ impl Shelf {
     }
 
     pub(super) fn parked_inputs(&self, limit: usize) -> Vec<ParkedInput> {
-        let mut parked: Vec<_> = self.parked.values().filter(|input| input.error.is_some()).cloned().collect();
+        let mut parked: Vec<_> =
+            self.parked.values().filter(|input| input.error.is_some()).cloned().collect();
         parked.sort_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
         parked.truncate(limit);
         parked
