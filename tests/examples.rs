@@ -36,3 +36,9 @@ fn bank_account() {
     ];
     assert_eq!(run("bank_account").lines().collect::<Vec<_>>(), lines);
 }
+
+#[test]
+fn saga() {
+    let lines = ["o-1: fulfilled", "o-2: cancelled, payment refused", "o-2: stock released"];
+    assert_eq!(run("saga").lines().collect::<Vec<_>>(), lines);
+}
