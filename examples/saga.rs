@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use jitney::memory::Memory;
 use jitney::outbox::Relay;
 use jitney::prelude::*;
 use jitney::sourcing::process::{Actions, MemoryProcessStore, ProcessContext, ProcessManager, ProcessRunner};
@@ -223,10 +224,10 @@ async fn cancelled_order(event: OrderCancelled, State(tell): State<mpsc::Unbound
 
 #[tokio::main]
 async fn main() -> jitney::Result<()> {
-    let bus = Bus::from_env().await?;
+    let bus = Bus::new(Memory::new());
     let store = MemoryProcessStore::new();
     let runner = ProcessRunner::<OrderFlow>::new(store.clone());
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel::<String>();
     let app = App::new("orders", bus.clone())
         .state(tell)
         .handlers(handlers![reserve, release, take_payment, ship, fulfilled, cancelled_order])
@@ -238,7 +239,7 @@ async fn main() -> jitney::Result<()> {
     for (order, cents) in [("o-1", 4_200), ("o-2", 99_000)] {
         bus.publish(&OrderPlaced { order: order.to_owned(), cents }).await?;
     }
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     while lines.len() < 3 {
         lines.extend(told.recv().await);
     }

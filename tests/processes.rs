@@ -39,7 +39,8 @@ macro_rules! checks {
             $($(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $check() {
-                    crate::$file::$check(crate::backend::$backend::new().await).await;
+                    let backend = <crate::backend::$backend as crate::backend::Backend>::new().await;
+                    crate::$file::$check(backend).await;
                 }
             )*)*
         }

@@ -100,7 +100,6 @@ pub struct GivenProcess<P> {
 
 /// What a process has done.
 #[derive(Debug, Clone)]
-#[must_use = "the test is in `then_sent(…)` and its like"]
 pub struct ProcessSteps<P> {
     process: GivenProcess<P>,
     sent: Vec<OutgoingEvent>,
@@ -110,6 +109,11 @@ pub struct ProcessSteps<P> {
 
 impl<P: ProcessManager> GivenProcess<P> {
     /// Has it handle `input`.
+    ///
+    /// # Panics
+    ///
+    /// When `input` is of another process.
+    #[must_use = "the test is in `then_sent(…)` and its like"]
     #[track_caller]
     pub fn when(mut self, input: impl Into<P::Input>) -> ProcessSteps<P> {
         match self.handle(input.into()) {
@@ -124,6 +128,7 @@ impl<P: ProcessManager> GivenProcess<P> {
     }
 
     /// Lets `time` pass, in which deadlines fire, those too that are set meanwhile.
+    #[must_use = "the test is in `then_sent(…)` and its like"]
     pub fn after(mut self, time: Duration) -> ProcessSteps<P> {
         let end = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
         let mut sent = Vec::new();
@@ -328,6 +333,11 @@ impl<P: ProcessManager> ProcessSteps<P> {
     }
 
     /// Has it handle a further input.
+    ///
+    /// # Panics
+    ///
+    /// When it has failed, and when `input` is of another process.
+    #[must_use = "the test is in `then_sent(…)` and its like"]
     #[track_caller]
     pub fn when(self, input: impl Into<P::Input>) -> ProcessSteps<P> {
         self.succeeded();
@@ -335,6 +345,11 @@ impl<P: ProcessManager> ProcessSteps<P> {
     }
 
     /// Lets further time pass.
+    ///
+    /// # Panics
+    ///
+    /// When it has failed.
+    #[must_use = "the test is in `then_sent(…)` and its like"]
     #[track_caller]
     pub fn after(self, time: Duration) -> ProcessSteps<P> {
         self.succeeded();

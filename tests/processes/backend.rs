@@ -147,7 +147,8 @@ impl Backend for Sqlite {
         let mut transaction = self.store.begin().await.unwrap();
         let sql =
             "UPDATE jitney_processes SET state_version = ?1, state = ?2 WHERE process = ?3 AND key = ?4";
-        let update = jitney::sql::sqlx::query(sql).bind(version).bind(state).bind(process).bind(key);
+        let update =
+            jitney::sql::sqlx::query(sql).bind(i64::from(version)).bind(state).bind(process).bind(key);
         update.execute(&mut *transaction).await.unwrap();
         transaction.commit().await.unwrap();
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jitney::prelude::*;
 use jitney::sourcing::process::{Handling, ListProcesses, ProcessRunner, ProcessStore};
 use jitney::{Env, Id};
 

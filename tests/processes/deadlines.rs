@@ -66,7 +66,9 @@ pub(crate) async fn a_deadline_that_is_taken_back_in_the_same_moment_does_not_fi
     let taker = other.clone();
     interposed.before_commit(move || {
         let (taker, take_back) = (taker.clone(), Arc::clone(&take_back));
-        async move { drop(taker.handle(&take_back).await.unwrap()) }
+        async move {
+            taker.handle(&take_back).await.unwrap();
+        }
     });
     ProcessRunner::<Tally>::new(interposed.clone()).catch_up().await.unwrap();
     assert_eq!(interposed.commits(), 1, "it was tried");

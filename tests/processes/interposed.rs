@@ -35,12 +35,13 @@ pub(crate) struct Interposed<S> {
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
     /// Of the commit with this number, from 1.
     fate: Option<(usize, Fate)>,
+    begun: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
 }
 
 impl<S: ProcessStore> Interposed<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Interposed { inner, hook: Arc::default(), fate: None, commits: Arc::default() }
+        Interposed { inner, hook: Arc::default(), fate: None, begun: Arc::default(), commits: Arc::default() }
     }
 
     pub(crate) fn with_fate(inner: S, commit: usize, fate: Fate) -> Self {
@@ -56,6 +57,7 @@ impl<S: ProcessStore> Interposed<S> {
         *self.hook.lock().unwrap() = Some(Arc::new(hook));
     }
 
+    /// How many have come to their end, or to their fate.
     pub(crate) fn commits(&self) -> usize {
         self.commits.load(Ordering::SeqCst)
     }
@@ -82,20 +84,19 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
         if let Some(hook) = hook {
             hook().await;
         }
-        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
-        let unknown = || Error::new(ErrorKind::Unknown, "the answer was lost");
-        match self.fate.filter(|(at, _)| *at == number).map(|(_, fate)| fate) {
-            None => self.inner.commit(commit).await,
-            Some(Fate::EndsBefore) => std::future::pending().await,
-            Some(Fate::EndsBehind) => {
-                self.inner.commit(commit).await?;
-                std::future::pending().await
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let fate = self.fate.filter(|(at, _)| *at == number).map(|(_, fate)| fate);
+        let stored = match fate {
+            Some(Fate::EndsBefore | Fate::Lost) => Ok(()),
+            None | Some(Fate::EndsBehind | Fate::AnswerLost) => self.inner.commit(commit).await,
+        };
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        match fate {
+            None => stored,
+            Some(Fate::EndsBefore | Fate::EndsBehind) => std::future::pending().await,
+            Some(Fate::AnswerLost | Fate::Lost) => {
+                stored.and(Err(Error::new(ErrorKind::Unknown, "the answer was lost")))
             }
-            Some(Fate::AnswerLost) => {
-                self.inner.commit(commit).await?;
-                Err(unknown())
-            }
-            Some(Fate::Lost) => Err(unknown()),
         }
     }
 

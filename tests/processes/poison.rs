@@ -25,7 +25,7 @@ pub(crate) async fn a_runner_stops_at_what_it_cannot_handle_until_it_is_passed_o
     assert_eq!(runner.look("t").await.unwrap().unwrap().state.count, 1, "what came before it is done");
     let failure = runner.status().failure.unwrap();
     assert!(failure.starts_with("stopped at event 2 of stream Tally/t (`Counted` 1.0): "), "{failure}");
-    assert!(failure.ends_with("pass the event over by `skip(bad)`"), "{failure}");
+    assert!(failure.ends_with("pass the event over by `skip(\"bad\")`"), "{failure}");
 
     let running = runner.spawn();
     until("it has stopped", async || runner.status().failure.is_some()).await;

@@ -250,7 +250,7 @@ impl<P: ProcessManager> Following<P> {
         }
         tracing::warn!(process = P::NAME, %event_id, error = chain, "stopped at {what}");
         self.tell(Some(format!(
-            "stopped at {what}: {chain}; correct the program or the state, or pass the event over by `skip({event_id:?})`"
+            "stopped at {what}: {chain}; correct the program or the state, or pass the event over by `skip(\"{event_id}\")`"
         )));
         Ok(Turn::Stopped(error))
     }

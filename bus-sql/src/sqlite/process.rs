@@ -92,6 +92,14 @@ impl ProcessStore for SqliteProcessStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<DueDeadlines, Error> {
+        // Where nothing is due, nobody has to wait for a turn to write.
+        let next = self.read("looking for deadlines of processes", async |connection| {
+            deadlines::next(connection, process, now).await
+        });
+        let next = next.await?;
+        if next.is_none_or(|next| next > now) {
+            return Ok(DueDeadlines { claimed: Vec::new(), next });
+        }
         self.write("claiming deadlines of processes", async |connection| {
             deadlines::claim_due(connection, process, now, until, limit).await
         })

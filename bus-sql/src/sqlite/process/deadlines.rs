@@ -24,15 +24,23 @@ pub(super) async fn claim_due(
     until: Timestamp,
     limit: usize,
 ) -> Result<DueDeadlines, sqlx::Error> {
-    let (now, until) = (now.as_millisecond(), until.as_millisecond());
-    let claim = sqlx::query_as(CLAIM).bind(process).bind(now).bind(until);
+    let claim = sqlx::query_as(CLAIM).bind(process).bind(now.as_millisecond()).bind(until.as_millisecond());
     let rows: Vec<DeadlineColumns> =
         claim.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&mut *connection).await?;
     let mut claimed: Vec<_> = rows.into_iter().map(deadline).collect::<Result<_, _>>()?;
     claimed.sort_by_key(|pending: &PendingDeadline| pending.at);
-    let next: Option<i64> = sqlx::query_scalar(NEXT).bind(process).bind(now).fetch_one(connection).await?;
-    let next = next.and_then(|next| Timestamp::from_millisecond(next).ok());
-    Ok(DueDeadlines { claimed, next })
+    Ok(DueDeadlines { claimed, next: next(connection, process, now).await? })
+}
+
+/// When the next one is due that nobody has claimed at `now`.
+pub(super) async fn next(
+    connection: &mut SqliteConnection,
+    process: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let next = sqlx::query_scalar(NEXT).bind(process).bind(now.as_millisecond());
+    let next: Option<i64> = next.fetch_one(connection).await?;
+    Ok(next.and_then(|next| Timestamp::from_millisecond(next).ok()))
 }
 
 pub(super) async fn of(
