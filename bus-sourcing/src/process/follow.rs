@@ -120,6 +120,24 @@ impl<P: ProcessManager> Following<P> {
         self.release().await
     }
 
+    /// Where the newest event is that is stored by now.
+    pub(super) async fn end(&self) -> Result<Position, Error> {
+        self.events.end().await
+    }
+
+    /// Whether everything up to `target` was handled.
+    pub(super) fn has_reached(&self, target: &Position) -> bool {
+        self.held.as_ref().is_some_and(|held| held.position.has_reached(target))
+    }
+
+    /// Waits for news, for no longer than `at_most`.
+    pub(super) async fn wait(&self, at_most: Duration) -> Result<(), Error> {
+        match &self.held {
+            Some(held) => self.events.wait(&held.position, at_most).await,
+            None => Ok(()),
+        }
+    }
+
     /// Lets others follow.
     pub(super) async fn release(&mut self) -> Result<(), Error> {
         match self.held.take() {

@@ -11,6 +11,9 @@ use super::follow::{Following, Turn};
 use super::{ProcessManager, ProcessStore, RunnerStatus, RunningProcess};
 use crate::{Error, ErrorKind, EventStore, IntoEventStore};
 
+/// How long to wait at once for what is stored and cannot be read yet.
+const UNREADABLE: Duration = Duration::from_millis(50);
+
 /// Runs a process manager: has its deadlines fire, and follows an event store for it where it is told to.
 ///
 /// Any number of them may run in any number of programs. One of them follows the event store, the others wait to take over; all
@@ -126,7 +129,7 @@ impl<P: ProcessManager> ProcessRunner<P> {
     }
 
     /// Handles what is in the event store now, and has those deadlines fire that are due, in turns, until there is nothing left
-    /// to do; for tests, and for programs that are started now and then.
+    /// to do; for tests, and for programs that are started now and then. It waits for what is stored and cannot be read yet.
     ///
     /// # Errors
     ///
@@ -145,9 +148,12 @@ impl<P: ProcessManager> ProcessRunner<P> {
 
     async fn turns(&self, following: &mut Following<P>) -> Result<(), Error> {
         let mut firing = self.firing();
+        let end = following.end().await?;
         loop {
             match following.turn().await? {
                 Turn::Moved => {}
+                // What is stored already may become readable only when a transaction beside it has ended.
+                Turn::AtEnd if !following.has_reached(&end) => following.wait(UNREADABLE).await?,
                 Turn::AtEnd if firing.all().await? == 0 => return Ok(()),
                 Turn::AtEnd => {}
                 Turn::Stopped(error) => return Err(error),
