@@ -86,10 +86,11 @@ pub(crate) fn position(process: &str, text: &str) -> Result<Position, Error> {
     })
 }
 
-/// What `commit` puts into the outbox, and the deadlines that it sets with their metadata.
-pub(crate) fn encoded(
-    commit: &mut ProcessCommit,
-) -> Result<(Vec<Row>, Vec<(PendingDeadline, String)>), Error> {
+/// What goes into the outbox, and deadlines that are set, with their metadata.
+pub(crate) type Encoded = (Vec<Row>, Vec<(PendingDeadline, String)>);
+
+/// What `commit` puts into the outbox, and the deadlines that it sets.
+pub(crate) fn encoded(commit: &mut ProcessCommit) -> Result<Encoded, Error> {
     let process = commit.process;
     let failed = |what: &str| Error::new(ErrorKind::Encode, format!("storing steps of `{process}`: {what}"));
     let messages = std::mem::take(&mut commit.messages);
