@@ -150,6 +150,7 @@ pub(crate) async fn processes_can_be_listed_looked_at_and_removed(backend: impl 
     for tally in ["c", "a", "b", "ended"] {
         backend.append(&format!("{tally}-1"), &counted(tally, What::Wait(HOUR))).await;
     }
+    runner.catch_up().await.unwrap();
     backend.append("ended-2", &counted("ended", What::End)).await;
     runner.catch_up().await.unwrap();
     let keys = async |list: ListProcesses| {
