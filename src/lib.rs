@@ -67,4 +67,4 @@ pub use jitney_core::__private;
 pub use jitney_core::*;
 #[cfg(feature = "sourcing")]
 pub use jitney_derive::projection;
-pub use jitney_derive::{DomainEvent, handler, handlers, test};
+pub use jitney_derive::{DomainEvent, OneOf, handler, handlers, test};

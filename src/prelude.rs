@@ -10,7 +10,7 @@ pub use jitney_core::handler::{Batch, Each, HandlerError, HandlerSet, Outcome, S
 pub use jitney_core::{App, AppPart, Bus, DomainEvent, Envelope, Keyed, Metadata, Publisher, RawEvent};
 #[cfg(feature = "sourcing")]
 pub use jitney_derive::projection;
-pub use jitney_derive::{DomainEvent, handler, handlers};
+pub use jitney_derive::{DomainEvent, OneOf, handler, handlers};
 #[cfg(feature = "sourcing")]
 pub use jitney_sourcing::{Aggregate, AggregateRoot, Events, Projection, Projector, Repository};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -73,3 +73,9 @@ fn event_state_transfer() {
 fn read_your_writes() {
     assert_eq!(run("read_your_writes"), "tea is there: true\nmilk is there: true\n");
 }
+
+#[test]
+fn saga() {
+    let lines = ["o-1: fulfilled", "o-2: cancelled, payment refused", "o-2: stock released"];
+    assert_eq!(run("saga").lines().collect::<Vec<_>>(), lines);
+}

@@ -22,12 +22,14 @@
 
 mod decode;
 mod event_type;
+mod one_of;
 mod payload;
 mod upcast;
 mod variant;
 
 pub use decode::{DecodeError, DecodeErrorKind, StoredPayload};
 pub use event_type::{EventType, ParseVersionError, Version};
+pub use one_of::OneOf;
 pub use payload::Payload;
 pub use upcast::{JsonStep, UpcastFrom, upcast, upcast_json};
 pub use variant::{VariantPayload, read_variant};

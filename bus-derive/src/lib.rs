@@ -13,6 +13,7 @@ mod event;
 mod handler;
 mod handlers_list;
 mod keys;
+mod one_of;
 mod projection;
 mod serde_names;
 mod spans;
@@ -96,6 +97,35 @@ use quote::quote;
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn domain_event(input: TokenStream) -> TokenStream {
     event::derive(input.into()).into()
+}
+
+/// Makes one type of several events, of whatever aggregates: an enum whose variants have an event each.
+///
+/// ```
+/// use jitney::event::OneOf as _;
+/// use jitney::prelude::*;
+/// # #[derive(Serialize, Deserialize, DomainEvent)]
+/// # #[event(aggregate = "Order", id = order_id)]
+/// # struct OrderPlaced { order_id: String }
+/// # #[derive(Serialize, Deserialize, DomainEvent)]
+/// # #[event(aggregate = "Payment", id = order_id)]
+/// # struct PaymentTaken { order_id: String }
+///
+/// #[derive(OneOf)]
+/// enum Followed {
+///     Placed(OrderPlaced),
+///     Paid(PaymentTaken),
+/// }
+///
+/// let followed = Followed::from(PaymentTaken { order_id: "42".into() });
+/// assert_eq!(followed.type_of().name(), "PaymentTaken");
+/// ```
+///
+/// It implements `OneOf`, and `From` for the event of each variant. No two variants may have the same event type; where
+/// two do, the first one gets it. `#[one_of(crate = "bus")]` says under which name `jitney` is imported.
+#[proc_macro_derive(OneOf, attributes(one_of))]
+pub fn one_of(input: TokenStream) -> TokenStream {
+    one_of::derive(input.into()).into()
 }
 
 /// Makes a handler of an async function, or handlers of the methods of an impl block.

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Decode,
     /// A projection refused an event, has stopped at one, or has not come as far as was waited for.
     Projection,
+    /// A process manager could not handle an input or a deadline. Its process is as it was.
+    Process,
     /// Another process writes to this part of the store; try again, there or here. Nothing was stored.
     NotOwner,
     /// The store did not say whether it has the events: it has all of them or none. Append them again under the same
@@ -207,9 +209,11 @@ impl From<Error> for jitney_core::Error {
             ErrorKind::Unsupported => Core::Unsupported,
             ErrorKind::Encode => Core::Encode,
             ErrorKind::Decode => Core::Decode,
-            ErrorKind::Conflict | ErrorKind::Duplicate | ErrorKind::Ended | ErrorKind::Archived => {
-                Core::Rejected
-            }
+            ErrorKind::Conflict
+            | ErrorKind::Duplicate
+            | ErrorKind::Ended
+            | ErrorKind::Archived
+            | ErrorKind::Process => Core::Rejected,
             ErrorKind::Unknown => Core::Unknown,
             ErrorKind::Closed => Core::Closed,
             ErrorKind::NotOwner | ErrorKind::Store | ErrorKind::Projection => Core::Transport,

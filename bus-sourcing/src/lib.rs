@@ -55,6 +55,7 @@ mod error;
 mod event;
 mod memory;
 mod position;
+pub mod process;
 pub mod projection;
 mod read;
 mod repository;

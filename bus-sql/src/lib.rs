@@ -1,4 +1,5 @@
-//! Event stores, outboxes and inboxes on SQL databases: PostgreSQL (feature `postgres`) and SQLite (feature `sqlite`), by sqlx.
+//! Event stores, outboxes, inboxes, read models and process managers on SQL databases: PostgreSQL (feature `postgres`) and SQLite
+//! (feature `sqlite`), by sqlx.
 //!
 //! The two mirror each other file by file.
 
@@ -9,6 +10,8 @@ mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod process;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod projection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -17,12 +20,13 @@ mod tx;
 
 #[cfg(feature = "postgres")]
 pub use postgres::{
-    Holder, PostgresInbox, PostgresOutbox, PostgresReadModel, PostgresStore, PostgresStoreBuilder,
-    PostgresTransaction, Watermark,
+    Holder, PostgresInbox, PostgresOutbox, PostgresProcessStore, PostgresReadModel, PostgresStore,
+    PostgresStoreBuilder, PostgresTransaction, Watermark,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
-    SqliteInbox, SqliteOutbox, SqliteReadModel, SqliteStore, SqliteStoreBuilder, SqliteTransaction,
+    SqliteInbox, SqliteOutbox, SqliteProcessStore, SqliteReadModel, SqliteStore, SqliteStoreBuilder,
+    SqliteTransaction,
 };
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use tx::{Tx, TxOwner};

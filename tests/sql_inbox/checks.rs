@@ -52,7 +52,7 @@ pub(crate) async fn what_a_handler_writes_and_returns_is_committed_with_its_mark
     assert!(broker.sent().is_empty(), "it is the relay's to publish");
     assert_eq!(service.outbox().backlog().await.unwrap().pending, 1);
     assert_eq!(Relay::new(service.outbox(), &bus(&broker)).drain().await.unwrap().published, 1);
-    let head = NativeJson.decode(&broker.sent()[0], None).unwrap().head.clone();
+    let head = NativeJson.decode(&broker.sent()[0], None).unwrap().head;
     let cause = Id::from("e-0");
     assert_eq!(head.event_id, cause.derive("shop.take/take", 0), "as if it had been published at once");
     assert_eq!((&*head.event_type, &head.metadata.causation_id), ("Shipped", &Some(cause)));
