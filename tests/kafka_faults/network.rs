@@ -114,12 +114,10 @@ fn what_is_too_much_for_one_transaction_is_stored_in_parts() {
         "kafka_faults::network::what_is_too_much_for_one_transaction_is_stored_in_parts",
         async |run, cluster| {
             let proxies = proxies(cluster);
-            let publishing = run.publish(Load::new(500, 500)).await;
+            let publishing = run.publish(Load::new(200, 500)).await;
             run.over(publishing).await;
-            run.landmark("connections slowed down");
             proxies.iter().for_each(|proxy| proxy.delay(SLOW));
-            run.url =
-                format!("{}/?{QUICK_TRANSACTIONS}&batch.num.messages=1&linger.ms=0", cluster.proxied_url());
+            run.url = format!("{}/?{QUICK_TRANSACTIONS}&batch.num.messages=1", cluster.proxied_url());
             let deriving = run.app("deriving", Role::Derive { least: 0, most: 0 }).await;
             until_no_lag(run).await;
             proxies.iter().for_each(|proxy| proxy.delay(Duration::ZERO));
