@@ -105,6 +105,12 @@ async fn a_batch_size_is_refused_for_a_handler_of_single_events() {
 }
 
 #[jitney::test]
+async fn a_topic_is_refused_for_a_handler_whose_event_has_one() {
+    let error = refusal_of(|_| {}, take().topic("orders")).await;
+    says(&error, &["`take`", "topic `orders`", "drop `topic`", "take `RawEvent`"]);
+}
+
+#[jitney::test]
 async fn a_state_that_the_application_does_not_have_is_named() {
     let handlers = HandlerSet::new().handler(take(), |_: Placed, _: State<u32>, _: State<String>| async {});
     let error = refusal(|_| {}, |app| app.state(7_u32).handlers(handlers)).await;

@@ -108,6 +108,13 @@ pub(super) fn check_handler(
         "is given a batch size, and takes single events: take `Batch<T>`, or drop `batch`".to_owned(),
     );
     check(
+        !spec.topics.is_empty() && matches!(entry.accepts, Accepts::Types(_)),
+        format!(
+            "is given topic `{}`, and its event types say on which topics they are: drop `topic`, or take `RawEvent`",
+            spec.topics.join("`, `"),
+        ),
+    );
+    check(
         spec.exactly_once && !can.transactional,
         format!(
             "is `exactly_once`, and {backend} has no transactions: use a bus that has them, or make the handler \

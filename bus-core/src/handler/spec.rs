@@ -127,7 +127,7 @@ impl HandlerSpec {
     }
 
     /// A topic for a handler that takes every event (`RawEvent`); without any, it reads the topics of the application's
-    /// other handlers.
+    /// other handlers. Refused at start-up for one whose event types say on which topics they are.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topics.push(topic.into());
         self
