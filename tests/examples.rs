@@ -13,6 +13,9 @@ mod of_event_state_transfer;
 #[path = "../examples/idempotent_consumer.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod of_idempotent_consumer;
+#[path = "../examples/outbox_axum.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod of_outbox_axum;
 #[path = "../examples/read_your_writes.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod of_read_your_writes;
