@@ -49,6 +49,8 @@ pub(crate) struct Units {
     waiting: BTreeMap<u64, Unit>,
     /// A message of the partition was not taken: until then the others go on without it.
     held_until: Option<Instant>,
+    /// How often in a row one was not taken.
+    refusals: u32,
 }
 
 struct Unit {
@@ -192,6 +194,7 @@ impl Window {
         for (epoch, position) in &content.positions {
             let Some(partition) = state.partitions.get_mut(epoch) else { continue };
             partition.committed(*position);
+            partition.units.refusals = 0;
             let later = partition.units.waiting.split_off(position);
             let done = std::mem::replace(&mut partition.units.waiting, later);
             for (offset, unit) in done {
@@ -227,9 +230,12 @@ impl Window {
         until.map_or(Next::WhenAsked, |until| Next::After(until.saturating_duration_since(now)))
     }
 
-    fn hold(&self, epoch: Epoch, until: Instant) {
+    fn hold(&self, epoch: Epoch) {
+        let now = self.member.cluster.env.instant();
         if let Some(partition) = self.member.lock().partitions.get_mut(&epoch) {
-            partition.units.held_until = Some(until);
+            let units = &mut partition.units;
+            units.refusals = units.refusals.saturating_add(1);
+            units.held_until = Some(now + backoff(units.refusals));
         }
     }
 }
@@ -303,7 +309,10 @@ impl Worker {
             // Nothing more is stored before this is known: it could be stored twice.
             match self.find_out(&consumer, &content) {
                 Outcome::Stored => window.stored(&content),
-                Outcome::NotStored => {}
+                Outcome::NotStored => {
+                    self.store_less(&content);
+                    return self.failed();
+                }
                 Outcome::NotKnown => {
                     self.unknown = Some(content);
                     return self.failed();
@@ -322,7 +331,7 @@ impl Worker {
                 if content.settlements < self.at_most {
                     return window.next_look(now);
                 }
-                self.at_most = self.at_most.saturating_mul(2);
+                self.at_most = self.at_most.saturating_add(self.at_most / 4 + 1);
                 return Next::After(Duration::ZERO);
             }
             Err(failed) => failed,
@@ -337,8 +346,9 @@ impl Worker {
                 );
                 match blame.and_then(|index| content.token_of(index)) {
                     Some(token) if error.is_retryable() => {
-                        let next = self.failed();
-                        window.hold(token.epoch, now + next.pause());
+                        self.store_less(&content);
+                        self.failures = self.failures.saturating_add(1);
+                        window.hold(token.epoch);
                         Next::After(Duration::ZERO)
                     }
                     Some(token) => {
@@ -348,10 +358,7 @@ impl Worker {
                         Next::After(Duration::ZERO)
                     }
                     None => {
-                        // Once can be chance.
-                        if self.failures > 0 {
-                            self.at_most = (content.settlements / 2).max(1);
-                        }
+                        self.store_less(&content);
                         self.failed()
                     }
                 }
@@ -368,9 +375,16 @@ impl Worker {
         }
     }
 
+    /// `content` was not stored. Once can be chance; behind that, it may be more than fits into a transaction's time.
+    fn store_less(&mut self, content: &Content) {
+        if self.failures > 0 || self.at_most < usize::MAX {
+            self.at_most = (content.settlements / 2).max(1);
+        }
+    }
+
     fn failed(&mut self) -> Next {
         self.failures = self.failures.saturating_add(1);
-        Next::Failed(BACKOFF.0.saturating_mul(1 << self.failures.min(10)).min(BACKOFF.1))
+        Next::Failed(backoff(self.failures))
     }
 
     /// Whether a transaction of unknown outcome was stored: the group's offsets were part of it. They are read when the
@@ -401,6 +415,11 @@ impl Worker {
     }
 }
 
+/// How long to wait behind so many failures in a row.
+fn backoff(failures: u32) -> Duration {
+    BACKOFF.0.saturating_mul(1 << failures.min(10)).min(BACKOFF.1)
+}
+
 /// When the worker is to look again.
 enum Next {
     /// When something is settled.
@@ -409,15 +428,6 @@ enum Next {
     After(Duration),
     /// Then, and not before.
     Failed(Duration),
-}
-
-impl Next {
-    fn pause(&self) -> Duration {
-        match self {
-            Next::WhenAsked => Duration::ZERO,
-            Next::After(pause) | Next::Failed(pause) => *pause,
-        }
-    }
 }
 
 /// What became of a transaction.
@@ -446,7 +456,11 @@ mod tests {
 
     fn units(offsets: &[u64]) -> Units {
         let unit = || Unit { messages: Arc::default(), stored: oneshot::channel().0 };
-        Units { waiting: offsets.iter().map(|offset| (*offset, unit())).collect(), held_until: None }
+        Units {
+            waiting: offsets.iter().map(|offset| (*offset, unit())).collect(),
+            held_until: None,
+            refusals: 0,
+        }
     }
 
     #[test]
