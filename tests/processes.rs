@@ -25,6 +25,8 @@ mod poison;
 #[path = "../examples/saga.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod saga;
+#[path = "processes/same_names.rs"]
+mod same_names;
 #[path = "processes/scenarios.rs"]
 mod scenarios;
 #[path = "processes/tally.rs"]
