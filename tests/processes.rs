@@ -29,6 +29,8 @@ mod saga;
 mod same_names;
 #[path = "processes/scenarios.rs"]
 mod scenarios;
+#[path = "processes/stubborn.rs"]
+mod stubborn;
 #[path = "processes/tally.rs"]
 mod tally;
 #[path = "processes/versions.rs"]

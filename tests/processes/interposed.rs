@@ -33,8 +33,8 @@ pub(crate) enum Fate {
 pub(crate) struct Interposed<S> {
     inner: S,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
-    /// Of the commit with this number, from 1.
-    fate: Option<(usize, Fate)>,
+    /// Of the commit with this number, from 1, or of all.
+    fate: Option<(Option<usize>, Fate)>,
     begun: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
 }
@@ -45,7 +45,11 @@ impl<S: ProcessStore> Interposed<S> {
     }
 
     pub(crate) fn with_fate(inner: S, commit: usize, fate: Fate) -> Self {
-        Interposed { fate: Some((commit, fate)), ..Interposed::new(inner) }
+        Interposed { fate: Some((Some(commit), fate)), ..Interposed::new(inner) }
+    }
+
+    pub(crate) fn always(inner: S, fate: Fate) -> Self {
+        Interposed { fate: Some((None, fate)), ..Interposed::new(inner) }
     }
 
     /// Runs `hook` once, before the next commit.
@@ -85,7 +89,7 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
             hook().await;
         }
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let fate = self.fate.filter(|(at, _)| *at == number).map(|(_, fate)| fate);
+        let fate = self.fate.filter(|(at, _)| at.is_none_or(|at| at == number)).map(|(_, fate)| fate);
         let stored = match fate {
             Some(Fate::EndsBefore | Fate::Lost) => Ok(()),
             None | Some(Fate::EndsBehind | Fate::AnswerLost) => self.inner.commit(commit).await,

@@ -23,17 +23,17 @@ pub(crate) async fn a_runner_stops_at_what_it_cannot_handle_until_it_is_passed_o
     let text = error.to_string();
     assert!(text.starts_with("handling event bad (`Counted`) in process `t` of `tally`"), "{text}");
     assert_eq!(runner.look("t").await.unwrap().unwrap().state.count, 1, "what came before it is done");
-    let failure = runner.status().failure.unwrap();
-    assert!(failure.starts_with("stopped at event 2 of stream Tally/t (`Counted` 1.0): "), "{failure}");
-    assert!(failure.ends_with("pass the event over by `skip(\"bad\")`"), "{failure}");
 
     let running = runner.spawn();
-    until("it has stopped", async || runner.status().failure.is_some()).await;
+    until("it has stopped", async || running.status().failure.is_some()).await;
+    let failure = running.status().failure.unwrap();
+    assert!(failure.starts_with("stopped at event 2 of stream Tally/t (`Counted` 1.0): "), "{failure}");
+    assert!(failure.ends_with("pass the event over by `skip(\"bad\")`"), "{failure}");
     // From another program.
     ProcessRunner::<Tally>::new(backend.open().await).skip("bad").await.unwrap();
     let count = async || runner.look("t").await.unwrap().unwrap().state.count;
     until("it goes on", async || count().await == 2).await;
-    until("it says so", async || runner.status().failure.is_none()).await;
+    until("it says so", async || running.status().failure.is_none()).await;
     running.shutdown().await.unwrap();
     let parked = runner.parked(10).await.unwrap();
     assert_eq!(parked.len(), 1);

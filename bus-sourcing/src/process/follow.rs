@@ -9,7 +9,7 @@ use jitney_core::event::OneOf;
 use jitney_core::middleware::RetryPolicy;
 use tokio::time::Instant;
 
-use super::engine::{Engine, read_input};
+use super::engine::{Engine, key_of, read_input};
 use super::numbers::{count_failed, count_input, count_parked};
 use super::parked::{describe, payload};
 use super::runner::Settings;
@@ -29,7 +29,10 @@ pub(super) struct Following<P> {
     /// Event and aggregate type of the inputs: another aggregate may have an event of the same name.
     types: HashSet<(&'static str, &'static str)>,
     settings: Settings,
+    owner: String,
     status: Arc<Mutex<RunnerStatus>>,
+    /// Whether the store may think that this one follows.
+    may_follow: bool,
     held: Option<Held>,
 }
 
@@ -44,6 +47,8 @@ struct Held {
 pub(super) enum Turn {
     /// There may be more.
     Moved,
+    /// The steps are to be made anew: somebody else was faster, or the answer was lost.
+    Again(Error),
     /// There is nothing more at the moment.
     AtEnd,
     /// Another runner follows.
@@ -75,7 +80,8 @@ impl<P: ProcessManager> Following<P> {
             .aggregate_types(sorted(types.iter().map(|known| known.aggregate()).collect()))
             .event_types(sorted(types.iter().map(|known| known.name()).collect()));
         let types = types.iter().map(|known| (known.name(), known.aggregate())).collect();
-        Following { engine, events, filter, types, settings, status, held: None }
+        let owner = engine.env.new_id().to_string();
+        Following { engine, events, filter, types, settings, owner, status, may_follow: false, held: None }
     }
 
     /// Follows until `stop`.
@@ -84,9 +90,11 @@ impl<P: ProcessManager> Following<P> {
         loop {
             // A turn is never cut short: what it has stored is then known.
             let turn = self.turn().await;
-            failed = if matches!(turn, Err(_) | Ok(Turn::Stopped(_))) { failed + 1 } else { 0 };
+            let has_failed = matches!(turn, Err(_) | Ok(Turn::Stopped(_) | Turn::Again(_)));
+            failed = if has_failed { failed + 1 } else { 0 };
             let pause = match turn {
                 Ok(Turn::Moved) => Duration::ZERO,
+                Ok(Turn::Again(error)) => self.again(&error, failed),
                 Ok(Turn::AtEnd) => self.settings.poll.min(self.settings.lease / 3),
                 Ok(Turn::Standby) => self.settings.poll.min(self.settings.lease / 3),
                 Ok(Turn::Stopped(_)) => (self.settings.poll * failed).min(LONGEST_PAUSE),
@@ -140,9 +148,10 @@ impl<P: ProcessManager> Following<P> {
 
     /// Lets others follow.
     pub(super) async fn release(&mut self) -> Result<(), Error> {
-        match self.held.take() {
-            Some(_) => self.engine.store.release_feed(P::NAME, &self.settings.owner).await,
-            None => Ok(()),
+        self.held = None;
+        match std::mem::take(&mut self.may_follow) {
+            true => self.engine.store.release_feed(P::NAME, &self.owner).await,
+            false => Ok(()),
         }
     }
 
@@ -154,12 +163,24 @@ impl<P: ProcessManager> Following<P> {
         match stored {
             // Somebody else has made a step of one of the processes, or follows now: begin again from what is stored.
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unknown) => {
-                tracing::debug!(process = P::NAME, %error, "making the steps anew");
                 self.held = None;
-                Ok(Turn::Moved)
+                Ok(Turn::Again(error))
             }
             stored => stored,
         }
+    }
+
+    /// How long to wait before the steps are made anew, for the `failed`th time. Once is nothing special.
+    pub(super) fn again(&self, error: &Error, failed: u32) -> Duration {
+        let chain = error_chain(error);
+        if failed > 1 {
+            count_failed(P::NAME);
+            tracing::warn!(process = P::NAME, error = chain, failed, "making the steps anew, once more");
+            self.tell(Some(format!("making the steps anew, for the {failed}. time: {chain}")));
+        } else {
+            tracing::debug!(process = P::NAME, error = chain, "making the steps anew");
+        }
+        RetryPolicy::default().delay(&self.engine.env, failed)
     }
 
     async fn claim(&mut self) -> Result<Option<Position>, Error> {
@@ -169,11 +190,13 @@ impl<P: ProcessManager> Following<P> {
         {
             return Ok(Some(held.position.clone()));
         }
-        let Settings { owner, lease, .. } = &self.settings;
+        let lease = self.settings.lease;
         let time = self.engine.env.now();
-        let until = time.checked_add(*lease).unwrap_or(time);
-        let position = self.engine.store.claim_feed(P::NAME, owner, time, until).await?;
-        self.held = position.clone().map(|position| Held { position, renew_at: now + *lease / 3 });
+        let until = time.checked_add(lease).unwrap_or(time);
+        self.may_follow = true;
+        let position = self.engine.store.claim_feed(P::NAME, &self.owner, time, until).await?;
+        self.may_follow = position.is_some();
+        self.held = position.clone().map(|position| Held { position, renew_at: now + lease / 3 });
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.follows = position.is_some();
         status.position.clone_from(&position);
@@ -191,8 +214,9 @@ impl<P: ProcessManager> Following<P> {
         let mut inputs = Vec::with_capacity(page.events.len());
         let mut poison = None;
         for event in events {
-            match read::<P>(event) {
-                Ok(input) => inputs.extend(P::key(&input).map(|key| (key, input, event))),
+            let keyed = read::<P>(event).and_then(|input| Ok((key_of::<P>(event.head(), &input)?, input)));
+            match keyed {
+                Ok((key, input)) => inputs.extend(key.map(|key| (key, input, event))),
                 Err(error) => {
                     poison = Some(Poison { event, error });
                     break;
@@ -240,7 +264,7 @@ impl<P: ProcessManager> Following<P> {
         if from == to && work.is_empty() {
             return Ok(());
         }
-        let owner = self.settings.owner.clone();
+        let owner = self.owner.clone();
         let checkpoint = CheckpointMove { owner, from, to: to.clone() };
         self.engine.store.commit(work.into_commit(parked, Some(checkpoint))).await?;
         self.status.lock().unwrap_or_else(PoisonError::into_inner).position = Some(to.clone());

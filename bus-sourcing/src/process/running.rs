@@ -1,8 +1,11 @@
 //! A runner that is at work.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::RunnerStatus;
 use crate::{Error, ErrorKind};
 
 /// A runner on tasks of its own. Dropping it stops it, without waiting for what it is doing.
@@ -10,6 +13,7 @@ use crate::{Error, ErrorKind};
 pub struct RunningProcess {
     stop: Option<watch::Sender<()>>,
     tasks: Vec<JoinHandle<Result<(), Error>>>,
+    status: Arc<Mutex<RunnerStatus>>,
 }
 
 /// Ends when the runner is to stop.
@@ -24,9 +28,9 @@ impl Stop {
 }
 
 impl RunningProcess {
-    pub(super) fn new() -> (Self, Stop) {
+    pub(super) fn new(status: Arc<Mutex<RunnerStatus>>) -> (Self, Stop) {
         let (sender, receiver) = watch::channel(());
-        (RunningProcess { stop: Some(sender), tasks: Vec::new() }, Stop(receiver))
+        (RunningProcess { stop: Some(sender), tasks: Vec::new(), status }, Stop(receiver))
     }
 
     pub(super) fn with_tasks<const N: usize>(
@@ -35,6 +39,11 @@ impl RunningProcess {
     ) -> Self {
         self.tasks.extend(tasks.into_iter().flatten());
         self
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> RunnerStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Has it finish the step that it is making, and let others follow the event store at once.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jitney_core::outbox::OutboxEvent;
 use jitney_core::{Head, Id};
 
+use super::panics::caught;
 use super::{
     Cause, CheckpointMove, Effects, Handling, Loaded, ParkedInput, PendingDeadline, ProcessChange,
     ProcessCommit, ProcessContext, ProcessInstance, ProcessManager, ProcessStep, StoredProcess,
@@ -45,6 +46,17 @@ impl Work {
         input: P::Input,
         now: Timestamp,
     ) -> Result<Handling, Error> {
+        let doing = || format!("handling event {} (`{}`) in process `{key}`", head.event_id, head.event_type);
+        caught::<P, _>(doing, || self.step::<P>(key, head, input, now))
+    }
+
+    fn step<P: ProcessManager>(
+        &mut self,
+        key: &str,
+        head: &Head,
+        input: P::Input,
+        now: Timestamp,
+    ) -> Result<Handling, Error> {
         check_key::<P>(key, head)?;
         let mark = (key.to_owned(), head.event_id.clone());
         if self.handled.contains(&mark) {
@@ -70,6 +82,15 @@ impl Work {
 
     /// Has the process of `deadline` handle it, where the process is open and has not done so.
     pub(super) fn fire<P: ProcessManager>(
+        &mut self,
+        deadline: &PendingDeadline,
+        now: Timestamp,
+    ) -> Result<Handling, Error> {
+        let doing = || format!("handling deadline {} in process `{}`", deadline.deadline, deadline.key);
+        caught::<P, _>(doing, || self.fire_step::<P>(deadline, now))
+    }
+
+    fn fire_step<P: ProcessManager>(
         &mut self,
         deadline: &PendingDeadline,
         now: Timestamp,
