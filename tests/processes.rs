@@ -66,7 +66,8 @@ macro_rules! all_checks {
                 a_deadline_fires_once_though_many_look_after_it
                 deadlines_outlive_their_runner
                 a_deadline_that_is_taken_back_in_the_same_moment_does_not_fire
-                a_deadline_is_moved_and_set_again_by_itself;
+                a_deadline_is_moved_and_set_again_by_itself
+                a_deadline_that_fails_keeps_no_other_from_firing;
             crashes:
                 a_crash_at_any_step_changes_nothing_in_the_end;
             poison:

@@ -35,13 +35,24 @@ pub(crate) struct Interposed<S> {
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
     /// Of the commit with this number, from 1, or of all.
     fate: Option<(Option<usize>, Fate)>,
+    /// It answers that one is due, and gives none.
+    is_locked: bool,
     begun: Arc<AtomicUsize>,
+    claims: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
 }
 
 impl<S: ProcessStore> Interposed<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Interposed { inner, hook: Arc::default(), fate: None, begun: Arc::default(), commits: Arc::default() }
+        Interposed {
+            inner,
+            hook: Arc::default(),
+            fate: None,
+            is_locked: false,
+            begun: Arc::default(),
+            claims: Arc::default(),
+            commits: Arc::default(),
+        }
     }
 
     pub(crate) fn with_fate(inner: S, commit: usize, fate: Fate) -> Self {
@@ -50,6 +61,16 @@ impl<S: ProcessStore> Interposed<S> {
 
     pub(crate) fn always(inner: S, fate: Fate) -> Self {
         Interposed { fate: Some((None, fate)), ..Interposed::new(inner) }
+    }
+
+    /// As where another one is just claiming a deadline that is due.
+    pub(crate) fn with_locked_deadline(self) -> Self {
+        Interposed { is_locked: true, ..self }
+    }
+
+    /// How often deadlines were asked for.
+    pub(crate) fn claims(&self) -> usize {
+        self.claims.load(Ordering::SeqCst)
     }
 
     /// Runs `hook` once, before the next commit.
@@ -111,6 +132,10 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
         until: Timestamp,
         limit: usize,
     ) -> Result<DueDeadlines, Error> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        if self.is_locked {
+            return Ok(DueDeadlines { claimed: Vec::new(), next: Some(now) });
+        }
         self.inner.claim_due(process, now, until, limit).await
     }
 

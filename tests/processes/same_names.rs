@@ -4,9 +4,7 @@ use std::convert::Infallible;
 
 use jitney::handler::HandlerSpec;
 use jitney::prelude::*;
-use jitney::sourcing::process::{
-    Actions, MemoryProcessStore, ProcessContext, ProcessManager, ProcessRunner,
-};
+use jitney::sourcing::process::{Actions, MemoryProcessStore, ProcessContext, ProcessManager, ProcessRunner};
 use jitney_testkit::TestApp;
 
 use crate::backend::{Backend, Memory};

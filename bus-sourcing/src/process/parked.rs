@@ -43,5 +43,6 @@ pub(super) fn describe(event: &StoredEvent) -> String {
 /// The payload of an event, to be read.
 pub(super) fn payload(event: &StoredEvent) -> StoredPayload<'_> {
     let head = event.head();
-    StoredPayload::new(&head.event_type, head.version, event.payload_json()).of_aggregate(&head.aggregate_type)
+    StoredPayload::new(&head.event_type, head.version, event.payload_json())
+        .of_aggregate(&head.aggregate_type)
 }

@@ -97,10 +97,10 @@ impl<P: ProcessManager> ProcessRunner<P> {
         self
     }
 
-    /// Looks for events and deadlines at least this often; once a second unless told. A deadline that somebody else has set for
+    /// Looks for events and deadlines at least this often; once a second unless told, and not more often than once a millisecond. A deadline that somebody else has set for
     /// a time within it fires so much late.
     pub fn poll_every(mut self, poll: Duration) -> Self {
-        self.settings.poll = poll;
+        self.settings.poll = poll.max(Duration::from_millis(1));
         self
     }
 
@@ -160,7 +160,11 @@ impl<P: ProcessManager> ProcessRunner<P> {
                 Turn::AtEnd if !following.has_reached(&end) => following.wait(UNREADABLE).await?,
                 Turn::AtEnd if firing.all().await? == 0 => return Ok(()),
                 Turn::AtEnd => {}
-                Turn::Stopped(error) => return Err(error),
+                // What the process manager cannot handle keeps no deadline from firing.
+                Turn::Stopped(error) => {
+                    drop(firing.all().await);
+                    return Err(error);
+                }
                 Turn::Standby => {
                     let what = format!(
                         "catching up with `{}`: another runner follows the event store; stop it, or wait for its lease to end",

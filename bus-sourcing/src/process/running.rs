@@ -21,6 +21,11 @@ pub struct RunningProcess {
 pub(super) struct Stop(watch::Receiver<()>);
 
 impl Stop {
+    /// Whether it is to stop.
+    pub(super) fn is_told(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+
     pub(super) async fn wait(&mut self) {
         // Nothing is ever sent: the sender is dropped.
         while self.0.changed().await.is_ok() {}
@@ -46,7 +51,8 @@ impl RunningProcess {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has it finish the step that it is making, and let others follow the event store at once.
+    /// Has it finish the step that it is making, and let others follow the event store at once. Deadlines that it has claimed and
+    /// that have not fired yet fire when the lease has passed.
     ///
     /// # Errors
     ///
