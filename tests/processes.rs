@@ -72,9 +72,12 @@ macro_rules! all_checks {
                 a_crash_at_any_step_changes_nothing_in_the_end;
             poison:
                 a_runner_stops_at_what_it_cannot_handle_until_it_is_passed_over
-                what_cannot_be_handled_is_put_aside_and_handled_later;
+                what_cannot_be_handled_is_put_aside_and_handled_later
+                what_the_store_refuses_is_found_among_the_others_and_put_aside
+                an_event_that_was_put_aside_meanwhile_stays_so_when_it_is_passed_over;
             versions:
-                an_old_state_is_upcast_and_a_newer_or_broken_one_is_refused;
+                an_old_state_is_upcast_and_a_newer_or_broken_one_is_refused
+                an_older_program_lets_a_newer_one_follow_and_puts_nothing_aside;
         }
     )*};
 }

@@ -37,6 +37,7 @@ pub(crate) struct Interposed<S> {
     fate: Option<(Option<usize>, Fate)>,
     /// It answers that one is due, and gives none.
     is_locked: bool,
+    refused: Option<&'static str>,
     begun: Arc<AtomicUsize>,
     claims: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
@@ -49,6 +50,7 @@ impl<S: ProcessStore> Interposed<S> {
             hook: Arc::default(),
             fate: None,
             is_locked: false,
+            refused: None,
             begun: Arc::default(),
             claims: Arc::default(),
             commits: Arc::default(),
@@ -66,6 +68,11 @@ impl<S: ProcessStore> Interposed<S> {
     /// As where another one is just claiming a deadline that is due.
     pub(crate) fn with_locked_deadline(self) -> Self {
         Interposed { is_locked: true, ..self }
+    }
+
+    /// It keeps no step of the event `refused`, however often it is asked.
+    pub(crate) fn refusing(inner: S, refused: &'static str) -> Self {
+        Interposed { refused: Some(refused), ..Interposed::new(inner) }
     }
 
     /// How often deadlines were asked for.
@@ -105,6 +112,10 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
     }
 
     async fn commit(&self, commit: ProcessCommit) -> Result<(), Error> {
+        let mut steps = commit.changes.iter().flat_map(|change| &change.steps);
+        if self.refused.is_some_and(|refused| steps.any(|step| step.id == Id::from(refused))) {
+            return Err(Error::new(ErrorKind::Invalid, "the database cannot keep such a value"));
+        }
         let hook = self.hook.lock().unwrap().take();
         if let Some(hook) = hook {
             hook().await;

@@ -7,6 +7,7 @@ use jitney::sourcing::process::{OnFailure, ProcessRunner, ProcessStore};
 
 use crate::backend::Backend;
 use crate::checks::until;
+use crate::interposed::Interposed;
 use crate::tally::{Tally, What, counted};
 
 async fn append(backend: &impl Backend) {
@@ -63,4 +64,38 @@ pub(crate) async fn what_cannot_be_handled_is_put_aside_and_handled_later(backen
     assert_eq!(runner.retry_parked("bad").await.unwrap_err().kind(), ErrorKind::Process, "it is as it was");
     assert_eq!(runner.counts().await.unwrap().parked, 1);
     assert_eq!(runner.retry_parked("good-1").await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+pub(crate) async fn what_the_store_refuses_is_found_among_the_others_and_put_aside(backend: impl Backend) {
+    for id in ["good-1", "refused", "good-2"] {
+        backend.append(id, &counted("t", What::One)).await;
+    }
+    let store = Interposed::refusing(backend.open().await, "refused");
+    let stopping = ProcessRunner::<Tally>::new(store).follow(backend.events());
+    let parking = stopping.clone().on_failure(OnFailure::Park);
+    let count = async || stopping.look("t").await.unwrap().unwrap().state.count;
+    assert_eq!(stopping.catch_up().await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(count().await, 1, "what came before it is done");
+    let running = stopping.clone().poll_every(Duration::from_millis(5)).spawn();
+    until("it says so", async || running.status().failure.is_some()).await;
+    let failure = running.status().failure.unwrap();
+    assert!(failure.starts_with("stopped at event 2 of stream Tally/t (`Counted` 1.0): "), "{failure}");
+    running.shutdown().await.unwrap();
+    parking.catch_up().await.unwrap();
+    assert_eq!(count().await, 2);
+    assert_eq!(parking.parked(10).await.unwrap()[0].event_id.to_string(), "refused");
+    // Whatever is in the id of an event, it can be passed over.
+    parking.skip("a\0b").await.unwrap();
+    assert!(backend.open().await.parked_input("tally", &"a\0b".into()).await.unwrap().is_some());
+}
+
+pub(crate) async fn an_event_that_was_put_aside_meanwhile_stays_so_when_it_is_passed_over(
+    backend: impl Backend,
+) {
+    append(&backend).await;
+    let runner = backend.runner::<Tally>().await.on_failure(OnFailure::Park);
+    runner.catch_up().await.unwrap();
+    let before = runner.parked(10).await.unwrap();
+    runner.skip("bad").await.unwrap();
+    assert_eq!((before.len(), runner.parked(10).await.unwrap()), (1, before));
 }

@@ -55,6 +55,8 @@ pub(super) enum Turn {
     Standby,
     /// The next event cannot be handled, which is to be decided by people.
     Stopped(Error),
+    /// A newer version of the program has written the process of the next event, and is let follow.
+    Outdated(Error),
 }
 
 /// An event that cannot be handled.
@@ -90,14 +92,15 @@ impl<P: ProcessManager> Following<P> {
         loop {
             // A turn is never cut short: what it has stored is then known.
             let turn = self.turn().await;
-            let has_failed = matches!(turn, Err(_) | Ok(Turn::Stopped(_) | Turn::Again(_)));
+            let has_failed =
+                matches!(turn, Err(_) | Ok(Turn::Stopped(_) | Turn::Outdated(_) | Turn::Again(_)));
             failed = if has_failed { failed + 1 } else { 0 };
             let pause = match turn {
                 Ok(Turn::Moved) => Duration::ZERO,
                 Ok(Turn::Again(error)) => self.again(&error, failed),
                 Ok(Turn::AtEnd) => self.settings.poll.min(self.settings.lease / 3),
                 Ok(Turn::Standby) => self.settings.poll.min(self.settings.lease / 3),
-                Ok(Turn::Stopped(_)) => (self.settings.poll * failed).min(LONGEST_PAUSE),
+                Ok(Turn::Stopped(_) | Turn::Outdated(_)) => (self.settings.poll * failed).min(LONGEST_PAUSE),
                 Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
                 Err(error) => {
                     self.held = None;
@@ -157,9 +160,25 @@ impl<P: ProcessManager> Following<P> {
 
     /// Handles the next events.
     pub(super) async fn turn(&mut self) -> Result<Turn, Error> {
+        let turn = self.make_turn().await;
+        match &turn {
+            Err(error) if error.kind() != ErrorKind::Closed => {
+                count_failed(P::NAME);
+                self.tell(Some(error_chain(error)));
+            }
+            Ok(Turn::Standby) => self.tell(None),
+            _ => {}
+        }
+        turn
+    }
+
+    async fn make_turn(&mut self) -> Result<Turn, Error> {
         let Some(from) = self.claim().await? else { return Ok(Turn::Standby) };
         let page = self.events.read_all(&from, &self.filter, self.settings.batch).await?;
-        let stored = self.store_page(from, &page).await;
+        let mut stored = self.store_page(from, &page).await;
+        if stored.as_ref().is_err_and(is_refused) {
+            stored = self.store_each(&page).await;
+        }
         match stored {
             // Somebody else has made a step of one of the processes, or follows now: begin again from what is stored.
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unknown) => {
@@ -245,12 +264,32 @@ impl<P: ProcessManager> Following<P> {
         self.store(from, to.clone(), work, Vec::new()).await?;
         handled.into_iter().for_each(|handling| count_input(P::NAME, handling));
         match poison {
+            Some(Poison { event, error }) if error.kind() == ErrorKind::NewerSchema => {
+                self.stand_back(event, error).await
+            }
             Some(poison) => self.decide(to, poison).await,
             None => {
                 self.tell(None);
                 Ok(if page.at_end { Turn::AtEnd } else { Turn::Moved })
             }
         }
+    }
+
+    /// Handles the events of `page` that are not yet, one at a time, so that the one shows which the store refuses.
+    async fn store_each(&mut self, page: &Page) -> Result<Turn, Error> {
+        for event in &page.events {
+            let Some(from) = self.held.as_ref().map(|held| held.position.clone()) else { break };
+            if from.has_reached(event.position()) {
+                continue;
+            }
+            let one = Page { events: vec![event.clone()], position: event.position().clone(), at_end: false };
+            match self.store_page(from.clone(), &one).await {
+                Ok(Turn::Moved) => {}
+                Err(error) if is_refused(&error) => return self.decide(from, Poison { event, error }).await,
+                stopped => return stopped,
+            }
+        }
+        Ok(Turn::Moved)
     }
 
     /// Stores `work` with the checkpoint, where there is something to store.
@@ -274,6 +313,19 @@ impl<P: ProcessManager> Following<P> {
         Ok(())
     }
 
+    /// Lets a newer version of the program follow, which alone can handle `event`.
+    async fn stand_back(&mut self, event: &StoredEvent, error: Error) -> Result<Turn, Error> {
+        count_failed(P::NAME);
+        let (what, chain) = (describe(event), error_chain(&error));
+        tracing::warn!(process = P::NAME, error = chain, "{what} is left to a newer version of this program");
+        self.release().await?;
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.follows = false;
+        status.failure = Some(format!("{what} is left to a newer version of this program: {chain}"));
+        drop(status);
+        Ok(Turn::Outdated(error))
+    }
+
     /// What to do about an event that cannot be handled; the checkpoint is at `from`, before it.
     async fn decide(&mut self, from: Position, poison: Poison<'_>) -> Result<Turn, Error> {
         let Poison { event, error } = poison;
@@ -281,7 +333,9 @@ impl<P: ProcessManager> Following<P> {
         let event_id = &event.head().event_id;
         let is_named = self.engine.store.parked_input(P::NAME, event_id).await?.is_some();
         let (what, chain) = (describe(event), error_chain(&error));
-        if self.settings.on_failure == OnFailure::Park || is_named {
+        // A store that refuses is not known to refuse only this one: that is for people to say.
+        let is_parked = self.settings.on_failure == OnFailure::Park && error.kind() != ErrorKind::Store;
+        if is_parked || is_named {
             tracing::warn!(process = P::NAME, %event_id, error = chain, "{what} was put aside");
             let parked = ParkedInput::failed(event, &error, self.engine.env.now());
             let nothing = Work::new(P::NAME, super::Loaded::default());
@@ -304,6 +358,12 @@ impl<P: ProcessManager> Following<P> {
 
 fn read<P: ProcessManager>(event: &StoredEvent) -> Result<P::Input, Error> {
     read_input::<P>(&describe(event), &payload(event))
+}
+
+/// Whether a store answers with `error` to the same steps however often they are made.
+fn is_refused(error: &Error) -> bool {
+    use ErrorKind::{Decode, Encode, Invalid, Store};
+    matches!(error.kind(), Invalid | Encode | Decode | Store) && !error.is_retryable()
 }
 
 /// The position of the event before `event` in `events`.

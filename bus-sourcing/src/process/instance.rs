@@ -47,7 +47,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
     /// # Errors
     ///
     /// Of kind [`Decode`](ErrorKind::Decode) when the state cannot be read, and of kind
-    /// [`NewerSchema`](ErrorKind::NewerSchema) when it is of a later version than this program's. Both name the process.
+    /// [`NewerSchema`](ErrorKind::NewerSchema) when it is of a later version than this program's, which is worth another try: by
+    /// a program that knows it. Both name the process.
     pub fn restore(stored: &StoredProcess) -> Result<Self, Error> {
         let name = P::NAME;
         let StoredProcess { key, state_version, state, compensations, .. } = stored;
@@ -61,7 +62,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
                 doing(),
                 P::VERSION
             );
-            return Err(Error::new(ErrorKind::NewerSchema, what).retryable(false));
+            // Others, or this one when it was replaced, can.
+            return Err(Error::new(ErrorKind::NewerSchema, what).retryable(true));
         }
         let wrong =
             "it is no state of this type; correct the row, or raise `VERSION` and write `upcast_state`";

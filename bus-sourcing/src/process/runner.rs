@@ -161,7 +161,7 @@ impl<P: ProcessManager> ProcessRunner<P> {
                 Turn::AtEnd if firing.all().await? == 0 => return Ok(()),
                 Turn::AtEnd => {}
                 // What the process manager cannot handle keeps no deadline from firing.
-                Turn::Stopped(error) => {
+                Turn::Stopped(error) | Turn::Outdated(error) => {
                     drop(firing.all().await);
                     return Err(error);
                 }

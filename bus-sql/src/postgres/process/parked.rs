@@ -30,15 +30,13 @@ pub(super) async fn park(
     input: &ParkedInput,
 ) -> Result<(), sqlx::Error> {
     let stream = input.stream.as_ref();
-    // What the server takes in a text.
-    let error = input.error.as_ref().map(|error| error.replace('\0', "\u{fffd}"));
     let park = sqlx::query(schema.sql(PARK))
         .bind(process)
-        .bind(input.event_id.to_string())
-        .bind(stream.map(|stream| stream.aggregate_type()))
-        .bind(stream.map(|stream| stream.aggregate_id()))
-        .bind(&input.what)
-        .bind(error)
+        .bind(text(&input.event_id.to_string()))
+        .bind(stream.map(|stream| text(stream.aggregate_type())))
+        .bind(stream.map(|stream| text(stream.aggregate_id())))
+        .bind(text(&input.what))
+        .bind(input.error.as_deref().map(text))
         .bind(input.at.as_millisecond());
     park.execute(connection).await.map(drop)
 }
@@ -49,7 +47,7 @@ pub(super) async fn get(
     process: &str,
     event_id: &Id,
 ) -> Result<Option<ParkedInput>, sqlx::Error> {
-    let get = sqlx::query_as(schema.sql(GET)).bind(process).bind(event_id.to_string());
+    let get = sqlx::query_as(schema.sql(GET)).bind(process).bind(text(&event_id.to_string()));
     let row: Option<ParkedColumns> = get.fetch_optional(connection).await?;
     Ok(row.map(parked))
 }
@@ -72,6 +70,11 @@ pub(super) async fn remove(
     process: &str,
     event_id: &Id,
 ) -> Result<(), sqlx::Error> {
-    let remove = sqlx::query(schema.sql(REMOVE)).bind(process).bind(event_id.to_string());
+    let remove = sqlx::query(schema.sql(REMOVE)).bind(process).bind(text(&event_id.to_string()));
     remove.execute(connection).await.map(drop)
+}
+
+/// `value` as the server takes it: an event may be put aside for what the server refuses.
+fn text(value: &str) -> String {
+    value.replace('\0', "\u{fffd}")
 }
