@@ -192,8 +192,8 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
         self.inner.remove_completed(process, before, limit).await
     }
 
-    async fn park(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
-        self.inner.park(process, input).await
+    async fn name_parked(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
+        self.inner.name_parked(process, input).await
     }
 
     async fn parked_input(&self, process: &str, event_id: &Id) -> Result<Option<ParkedInput>, Error> {

@@ -137,13 +137,9 @@ impl<P: ProcessManager> ProcessRunner<P> {
     /// Dropping the future leaves it open whether it is passed over.
     pub async fn skip(&self, event_id: impl Into<Id>) -> Result<(), Error> {
         let event_id = event_id.into();
-        let known = self.engine.store.parked_input(P::NAME, &event_id).await?;
-        if known.is_some() {
-            return Ok(());
-        }
         let (what, at) = ("an event to be passed over".to_owned(), self.engine.env.now());
         let named = ParkedInput { event_id, stream: None, what, error: None, at };
-        self.engine.store.park(P::NAME, &named).await
+        self.engine.store.name_parked(P::NAME, &named).await
     }
 
     /// Up to `limit` events that were put aside, the oldest first.

@@ -2,16 +2,23 @@
 
 use jitney_core::Id;
 use jitney_sourcing::process::ParkedInput;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, SqlStr};
 
 use crate::postgres::schema::Schema;
 use crate::process::{ParkedColumns, parked};
 
+/// Puts it aside, in place of what names it.
 const PARK: &str = "
 INSERT INTO {schema}.process_parked (process, event_id, aggregate_type, aggregate_id, what, error, time_ms)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (process, event_id) DO UPDATE SET aggregate_type = excluded.aggregate_type,
     aggregate_id = excluded.aggregate_id, what = excluded.what, error = excluded.error, time_ms = excluded.time_ms";
+
+/// Names one that is to be; `error` is none.
+const NAME: &str = "
+INSERT INTO {schema}.process_parked (process, event_id, aggregate_type, aggregate_id, what, error, time_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (process, event_id) DO NOTHING";
 
 const GET: &str = "
 SELECT event_id, aggregate_type, aggregate_id, what, error, time_ms FROM {schema}.process_parked
@@ -29,8 +36,26 @@ pub(super) async fn park(
     process: &str,
     input: &ParkedInput,
 ) -> Result<(), sqlx::Error> {
+    insert(connection, schema.sql(PARK), process, input).await
+}
+
+pub(super) async fn name(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    process: &str,
+    input: &ParkedInput,
+) -> Result<(), sqlx::Error> {
+    insert(connection, schema.sql(NAME), process, input).await
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    sql: SqlStr,
+    process: &str,
+    input: &ParkedInput,
+) -> Result<(), sqlx::Error> {
     let stream = input.stream.as_ref();
-    let park = sqlx::query(schema.sql(PARK))
+    let insert = sqlx::query(sql)
         .bind(process)
         .bind(text(&input.event_id.to_string()))
         .bind(stream.map(|stream| text(stream.aggregate_type())))
@@ -38,7 +63,7 @@ pub(super) async fn park(
         .bind(text(&input.what))
         .bind(input.error.as_deref().map(text))
         .bind(input.at.as_millisecond());
-    park.execute(connection).await.map(drop)
+    insert.execute(connection).await.map(drop)
 }
 
 pub(super) async fn get(
