@@ -74,7 +74,8 @@ macro_rules! all_checks {
                 a_runner_stops_at_what_it_cannot_handle_until_it_is_passed_over
                 what_cannot_be_handled_is_put_aside_and_handled_later
                 what_the_store_refuses_is_found_among_the_others_and_put_aside
-                an_event_that_was_put_aside_meanwhile_stays_so_when_it_is_passed_over;
+                an_event_that_was_put_aside_meanwhile_stays_so_when_it_is_passed_over
+                what_was_put_aside_and_is_ignored_stays_until_it_is_forgotten;
             versions:
                 an_old_state_is_upcast_and_a_newer_or_broken_one_is_refused
                 an_older_program_lets_a_newer_one_follow_and_puts_nothing_aside;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jitney::sourcing::ErrorKind;
-use jitney::sourcing::process::{OnFailure, ProcessRunner, ProcessStore};
+use jitney::sourcing::process::{Handling, OnFailure, ProcessRunner, ProcessStore};
 
 use crate::backend::Backend;
 use crate::checks::until;
@@ -58,7 +58,7 @@ pub(crate) async fn what_cannot_be_handled_is_put_aside_and_handled_later(backen
     assert_eq!(parked, ["bad", "good-4"]);
 
     backend.meddle("tally", "u", 2, "{\"count\": 1}").await;
-    runner.retry_parked("good-4").await.unwrap();
+    assert_eq!(runner.retry_parked("good-4").await.unwrap(), Handling::Handled);
     assert_eq!(runner.look("u").await.unwrap().unwrap().state.count, 2);
     assert!(backend.open().await.parked_input("tally", &"good-4".into()).await.unwrap().is_none());
     assert_eq!(runner.retry_parked("bad").await.unwrap_err().kind(), ErrorKind::Process, "it is as it was");
@@ -98,4 +98,15 @@ pub(crate) async fn an_event_that_was_put_aside_meanwhile_stays_so_when_it_is_pa
     let before = runner.parked(10).await.unwrap();
     runner.skip("bad").await.unwrap();
     assert_eq!((before.len(), runner.parked(10).await.unwrap()), (1, before));
+}
+
+pub(crate) async fn what_was_put_aside_and_is_ignored_stays_until_it_is_forgotten(backend: impl Backend) {
+    append(&backend).await;
+    let runner = backend.runner::<Tally>().await.on_failure(OnFailure::Park);
+    backend.append("end", &counted("t", What::End)).await;
+    runner.catch_up().await.unwrap();
+    assert_eq!(runner.retry_parked("bad").await.unwrap(), Handling::IgnoredCompleted);
+    assert_eq!(runner.counts().await.unwrap().parked, 1);
+    runner.forget_parked("bad").await.unwrap();
+    assert_eq!(runner.counts().await.unwrap().parked, 0);
 }

@@ -36,7 +36,9 @@ pub enum OnFailure {
     /// [passed over](ProcessRunner::skip). [`RunningProcess::status`] says what it is. Deadlines go on firing.
     #[default]
     Stop,
-    /// It is put aside with the error, and the next one is handled. Later events of the same process go on without it.
+    /// It is put aside with the error, and the next one is handled. Later events of the same process go on without it: they are
+    /// handled in a state that has not seen it, and where it was to start the process, they are ignored and gone for it. Use it
+    /// where inputs may be handled in any order, and each may start the process.
     Park,
 }
 
