@@ -67,7 +67,8 @@ macro_rules! all_checks {
                 deadlines_outlive_their_runner
                 a_deadline_that_is_taken_back_in_the_same_moment_does_not_fire
                 a_deadline_is_moved_and_set_again_by_itself
-                a_deadline_that_fails_keeps_no_other_from_firing;
+                a_deadline_that_fails_keeps_no_other_from_firing
+                a_deadline_is_kept_for_no_time_before_its_own;
             crashes:
                 a_crash_at_any_step_changes_nothing_in_the_end;
             poison:

@@ -155,3 +155,10 @@ async fn a_deadline_that_is_not_to_be_had_is_looked_for_again_and_not_at_once() 
     assert!(store.claims() <= 60, "{} times", store.claims());
     running.shutdown().await.unwrap();
 }
+
+pub(crate) async fn a_deadline_is_kept_for_no_time_before_its_own(backend: impl Backend) {
+    let runner = backend.runner::<Tally>().await;
+    runner.handle(&raw("1", &counted("t", What::WaitMicros(HOUR * 1_000 + 1)))).await.unwrap();
+    let view = runner.look("t").await.unwrap().unwrap();
+    assert_eq!(view.deadlines[0].at, view.started_at + Duration::from_millis(HOUR + 1));
+}
