@@ -227,8 +227,7 @@ impl<P: ProcessManager> ProcessInstance<P> {
 fn in_milliseconds(time: Timestamp) -> Timestamp {
     let up = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Ceil);
     // There is nothing behind the last time that a calendar has.
-    let last = || Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
-    time.round(up).unwrap_or_else(|_| last())
+    time.round(up).unwrap_or_else(|_| Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time))
 }
 
 fn failed<P: ProcessManager>(what: &str, cx: &ProcessContext<'_>, error: P::Error) -> Error {
