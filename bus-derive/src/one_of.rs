@@ -122,9 +122,12 @@ fn expand(ident: &Ident, events: &[(&Ident, &Type)], private: &TokenStream) -> T
                 // Of an aggregate that none of them has, as other programs may name it: by its name, where that says which.
                 let by_name = payload.by_name();
                 let readers = [#(#named),*];
-                if readers.iter().filter(|reads| **reads).count() == 1 {
-                    #(#read_named)*
+                match readers.iter().filter(|reads| **reads).count() {
+                    0 => return ::core::result::Result::Err(payload.unknown()),
+                    1 => {}
+                    _ => return ::core::result::Result::Err(payload.unclear()),
                 }
+                #(#read_named)*
                 ::core::result::Result::Err(payload.unknown())
             }
 

@@ -100,3 +100,28 @@ async fn a_bus_reads_the_topics_of_both_and_gives_each_to_its_own_variant() {
     app.settled().await;
     assert_eq!(runner.look("o-1").await.unwrap().unwrap().state, EACH_ITS_OWN);
 }
+
+#[test]
+fn an_event_of_an_aggregate_that_none_has_is_known_by_its_name_where_that_is_one_alone() {
+    use jitney::event::{OneOf as _, StoredPayload, Version};
+
+    #[derive(Debug, Serialize, Deserialize, DomainEvent)]
+    #[event(aggregate = "CancelledPayment", id = order)]
+    struct Refunded {
+        order: String,
+    }
+    #[derive(OneOf)]
+    enum Followed {
+        Order(OrderCancelled),
+        Payment(PaymentCancelled),
+        Refund(Refunded),
+    }
+    let payload =
+        |name| StoredPayload::new(name, Version::new(1, 0), br#"{"order":"o-1"}"#).of_aggregate("elsewhere");
+    assert!(matches!(Followed::read(&payload("Refunded")), Ok(Followed::Refund(_))));
+    let Err(error) = Followed::read(&payload("Cancelled")) else { panic!("it is given to one of them") };
+    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(why.ends_with("none is of the aggregate `elsewhere`"), "{why}");
+    let Err(error) = Followed::read(&payload("Other")) else { panic!("nobody has it") };
+    assert!(std::error::Error::source(&error).is_some_and(|why| why.to_string().starts_with("no upcaster")));
+}

@@ -85,6 +85,15 @@ impl<'a> StoredPayload<'a> {
         )
     }
 
+    /// The error of a payload whose name several types have, none of them of its aggregate.
+    pub fn unclear(&self) -> DecodeError {
+        let aggregate = self.aggregate.unwrap_or_default();
+        let why = format!(
+            "several types that are read here have that name, and none is of the aggregate `{aggregate}`"
+        );
+        self.error(DecodeErrorKind::UnknownVersion, why)
+    }
+
     /// An error of `kind` about this payload.
     pub fn error(
         &self,
@@ -115,7 +124,7 @@ pub struct DecodeError {
 pub enum DecodeErrorKind {
     /// The payload does not have the shape of its event type.
     Payload,
-    /// The event type is known, this major version of it is not.
+    /// The event type is known, this major version of it is not, or not from that aggregate.
     UnknownVersion,
     /// An upcaster refused the old event.
     Upcast,
