@@ -1,5 +1,7 @@
 //! Following an event store.
 
+mod poison;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +11,14 @@ use jitney_core::event::OneOf;
 use jitney_core::middleware::RetryPolicy;
 use tokio::time::Instant;
 
+use self::poison::{Poison, is_refused};
 use super::engine::{Engine, key_of, read_input};
-use super::numbers::{count_failed, count_input, count_parked};
+use super::numbers::{count_failed, count_input};
 use super::parked::{describe, payload};
 use super::runner::Settings;
 use super::running::Stop;
 use super::work::Work;
-use super::{CheckpointMove, Handling, OnFailure, ParkedInput, ProcessManager, RunnerStatus};
+use super::{CheckpointMove, Handling, ParkedInput, ProcessManager, RunnerStatus};
 use crate::{Error, ErrorKind, EventStore, Filter, Page, Position, StoredEvent};
 
 /// The longest pause before an event is tried again that could not be handled.
@@ -57,12 +60,6 @@ pub(super) enum Turn {
     Stopped(Error),
     /// A newer version of the program has written the process of the next event, and is let follow.
     Outdated(Error),
-}
-
-/// An event that cannot be handled.
-struct Poison<'a> {
-    event: &'a StoredEvent,
-    error: Error,
 }
 
 impl<P: ProcessManager> Following<P> {
@@ -275,23 +272,6 @@ impl<P: ProcessManager> Following<P> {
         }
     }
 
-    /// Handles the events of `page` that are not yet, one at a time, so that the one shows which the store refuses.
-    async fn store_each(&mut self, page: &Page) -> Result<Turn, Error> {
-        for event in &page.events {
-            let Some(from) = self.held.as_ref().map(|held| held.position.clone()) else { break };
-            if from.has_reached(event.position()) {
-                continue;
-            }
-            let one = Page { events: vec![event.clone()], position: event.position().clone(), at_end: false };
-            match self.store_page(from.clone(), &one).await {
-                Ok(Turn::Moved) => {}
-                Err(error) if is_refused(&error) => return self.decide(from, Poison { event, error }).await,
-                stopped => return stopped,
-            }
-        }
-        Ok(Turn::Moved)
-    }
-
     /// Stores `work` with the checkpoint, where there is something to store.
     async fn store(
         &mut self,
@@ -313,44 +293,6 @@ impl<P: ProcessManager> Following<P> {
         Ok(())
     }
 
-    /// Lets a newer version of the program follow, which alone can handle `event`.
-    async fn stand_back(&mut self, event: &StoredEvent, error: Error) -> Result<Turn, Error> {
-        count_failed(P::NAME);
-        let (what, chain) = (describe(event), error_chain(&error));
-        tracing::warn!(process = P::NAME, error = chain, "{what} is left to a newer version of this program");
-        self.release().await?;
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.follows = false;
-        status.failure = Some(format!("{what} is left to a newer version of this program: {chain}"));
-        drop(status);
-        Ok(Turn::Outdated(error))
-    }
-
-    /// What to do about an event that cannot be handled; the checkpoint is at `from`, before it.
-    async fn decide(&mut self, from: Position, poison: Poison<'_>) -> Result<Turn, Error> {
-        let Poison { event, error } = poison;
-        count_failed(P::NAME);
-        let event_id = &event.head().event_id;
-        let is_named = self.engine.store.parked_input(P::NAME, event_id).await?.is_some();
-        let (what, chain) = (describe(event), error_chain(&error));
-        // A store that refuses is not known to refuse only this one: that is for people to say.
-        let is_parked = self.settings.on_failure == OnFailure::Park && error.kind() != ErrorKind::Store;
-        if is_parked || is_named {
-            tracing::warn!(process = P::NAME, %event_id, error = chain, "{what} was put aside");
-            let parked = ParkedInput::failed(event, &error, self.engine.env.now());
-            let nothing = Work::new(P::NAME, super::Loaded::default());
-            self.store(from, event.position().clone(), nothing, vec![parked]).await?;
-            count_parked(P::NAME);
-            self.tell(None);
-            return Ok(Turn::Moved);
-        }
-        tracing::warn!(process = P::NAME, %event_id, error = chain, "stopped at {what}");
-        self.tell(Some(format!(
-            "stopped at {what}: {chain}; correct the program or the state, or pass the event over by `skip(\"{event_id}\")`"
-        )));
-        Ok(Turn::Stopped(error))
-    }
-
     fn tell(&self, failure: Option<String>) {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).failure = failure;
     }
@@ -358,12 +300,6 @@ impl<P: ProcessManager> Following<P> {
 
 fn read<P: ProcessManager>(event: &StoredEvent) -> Result<P::Input, Error> {
     read_input::<P>(&describe(event), &payload(event))
-}
-
-/// Whether a store answers with `error` to the same steps however often they are made.
-fn is_refused(error: &Error) -> bool {
-    use ErrorKind::{Decode, Encode, Invalid, Store};
-    matches!(error.kind(), Invalid | Encode | Decode | Store) && !error.is_retryable()
 }
 
 /// The position of the event before `event` in `events`.

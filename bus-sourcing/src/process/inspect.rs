@@ -25,7 +25,8 @@ pub struct RunnerStatus {
     pub follows: bool,
     /// How far it has come, where it follows.
     pub position: Option<Position>,
-    /// What it has stopped at, and how to go on.
+    /// What it has stopped at and how to go on, or what a store last answered that keeps it from going on; none as soon as it goes
+    /// on.
     pub failure: Option<String>,
 }
 

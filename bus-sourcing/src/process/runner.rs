@@ -132,8 +132,9 @@ impl<P: ProcessManager> ProcessRunner<P> {
     ///
     /// # Errors
     ///
-    /// When a store does not answer, when another runner follows the event store, and where an input or a deadline cannot be
-    /// handled: the error is then what is wrong with it.
+    /// When a store does not answer, when another runner follows the event store, when others were faster or the answer was lost
+    /// ten times in a row, and where an input or a deadline cannot be handled: the error is then what is wrong with it, and the
+    /// deadlines that are due have fired all the same.
     ///
     /// # Cancellation
     ///
