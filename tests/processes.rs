@@ -25,8 +25,12 @@ mod poison;
 #[path = "../examples/saga.rs"]
 #[allow(dead_code, reason = "it is a program")]
 mod saga;
+#[path = "processes/same_names.rs"]
+mod same_names;
 #[path = "processes/scenarios.rs"]
 mod scenarios;
+#[path = "processes/stubborn.rs"]
+mod stubborn;
 #[path = "processes/tally.rs"]
 mod tally;
 #[path = "processes/versions.rs"]
@@ -62,14 +66,20 @@ macro_rules! all_checks {
                 a_deadline_fires_once_though_many_look_after_it
                 deadlines_outlive_their_runner
                 a_deadline_that_is_taken_back_in_the_same_moment_does_not_fire
-                a_deadline_is_moved_and_set_again_by_itself;
+                a_deadline_is_moved_and_set_again_by_itself
+                a_deadline_that_fails_keeps_no_other_from_firing
+                a_deadline_is_kept_for_no_time_before_its_own;
             crashes:
                 a_crash_at_any_step_changes_nothing_in_the_end;
             poison:
                 a_runner_stops_at_what_it_cannot_handle_until_it_is_passed_over
-                what_cannot_be_handled_is_put_aside_and_handled_later;
+                what_cannot_be_handled_is_put_aside_and_handled_later
+                what_the_store_refuses_is_found_among_the_others_and_put_aside
+                an_event_that_was_put_aside_meanwhile_stays_so_when_it_is_passed_over
+                what_was_put_aside_and_is_ignored_stays_until_it_is_forgotten;
             versions:
-                an_old_state_is_upcast_and_a_newer_or_broken_one_is_refused;
+                an_old_state_is_upcast_and_a_newer_or_broken_one_is_refused
+                an_older_program_lets_a_newer_one_follow_and_puts_nothing_aside;
         }
     )*};
 }

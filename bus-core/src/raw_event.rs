@@ -48,9 +48,10 @@ impl RawEvent {
         &self.message
     }
 
-    /// The payload with the type and version that it was written under.
+    /// The payload with the type and version that it was written under, and the aggregate of the event.
     pub fn stored_payload(&self) -> StoredPayload<'_> {
-        StoredPayload::new(&self.head.event_type, self.head.version, self.payload_json())
+        let Head { event_type, version, aggregate_type, .. } = &*self.head;
+        StoredPayload::new(event_type, *version, self.payload_json()).of_aggregate(aggregate_type)
     }
 
     /// Reads the payload as an `E`, bringing old versions up to date.

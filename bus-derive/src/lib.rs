@@ -121,8 +121,10 @@ pub fn domain_event(input: TokenStream) -> TokenStream {
 /// assert_eq!(followed.type_of().name(), "PaymentTaken");
 /// ```
 ///
-/// It implements `OneOf`, and `From` for the event of each variant. No two variants may have the same event type; where
-/// two do, the first one gets it. `#[one_of(crate = "bus")]` says under which name `jitney` is imported.
+/// It implements `OneOf`, and `From` for the event of each variant. Events of one name are told apart by their aggregate; no
+/// two variants may have the same event type of the same aggregate: where two do, the first one gets it. An event of an
+/// aggregate that no variant has, as a program without this library may name it, is known by its name, where one variant alone
+/// has that. `#[one_of(crate = "bus")]` says under which name `jitney` is imported.
 #[proc_macro_derive(OneOf, attributes(one_of))]
 pub fn one_of(input: TokenStream) -> TokenStream {
     one_of::derive(input.into()).into()

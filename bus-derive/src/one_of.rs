@@ -84,6 +84,14 @@ fn expand(ident: &Ident, events: &[(&Ident, &Type)], private: &TokenStream) -> T
             }
         }
     });
+    let named = events.iter().map(|(_, event)| quote!(<#event as #private::OneOf>::reads(&by_name)));
+    let read_named = events.iter().enumerate().map(|(index, (variant, event))| {
+        quote! {
+            if readers[#index] {
+                return <#event as #private::OneOf>::read(&by_name).map(Self::#variant);
+            }
+        }
+    });
     let reads = events.iter().map(|(_, event)| quote!(<#event as #private::OneOf>::reads(payload)));
     let from = events.iter().map(|(variant, event)| {
         quote! {
@@ -111,6 +119,15 @@ fn expand(ident: &Ident, events: &[(&Ident, &Type)], private: &TokenStream) -> T
                 payload: &#private::StoredPayload<'_>,
             ) -> ::core::result::Result<Self, #private::DecodeError> {
                 #(#read)*
+                // Of an aggregate that none of them has, as other programs may name it: by its name, where that says which.
+                let by_name = payload.by_name();
+                let readers = [#(#named),*];
+                match readers.iter().filter(|reads| **reads).count() {
+                    0 => return ::core::result::Result::Err(payload.unknown()),
+                    1 => {}
+                    _ => return ::core::result::Result::Err(payload.unclear()),
+                }
+                #(#read_named)*
                 ::core::result::Result::Err(payload.unknown())
             }
 

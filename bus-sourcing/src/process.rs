@@ -111,6 +111,7 @@ mod manager;
 mod memory;
 mod numbers;
 mod outgoing;
+mod panics;
 mod parked;
 mod record;
 mod runner;

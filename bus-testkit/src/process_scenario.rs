@@ -127,9 +127,10 @@ impl<P: ProcessManager> GivenProcess<P> {
         }
     }
 
-    /// Lets `time` pass, in which deadlines fire, those too that are set meanwhile.
+    /// Lets `time` pass, in whole milliseconds, in which deadlines fire, those too that are set meanwhile.
     #[must_use = "the test is in `then_sent(…)` and its like"]
     pub fn after(mut self, time: Duration) -> ProcessSteps<P> {
+        let time = Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         let end = self.now.checked_add(time).unwrap_or(Timestamp::MAX);
         let mut sent = Vec::new();
         while let Some(index) = self.next_deadline(end) {
@@ -165,15 +166,16 @@ impl<P: ProcessManager> GivenProcess<P> {
                 "`{event_type}` is of process `{key}`, and the others are of `{known}`; a scenario is of one"
             );
         }
+        let id = Id::from(&*format!("input-{}", self.inputs + 1));
+        let (name, aggregate, version) = (event_type.name(), event_type.aggregate(), event_type.version());
+        let head = Head::new(id, name, aggregate, key.clone(), self.now, version);
+        ProcessInstance::<P>::check_key(&key, &head).map_err(|error| error_chain(&error))?;
         match &self.stored {
             Some((_, instance)) if instance.is_completed() => return Ok(None),
             None if !P::starts(&input) => return Ok(None),
             _ => self.key = Some(key.clone()),
         }
         self.inputs += 1;
-        let id = Id::from(&*format!("input-{}", self.inputs));
-        let (name, aggregate, version) = (event_type.name(), event_type.aggregate(), event_type.version());
-        let head = Head::new(id, name, aggregate, key.clone(), self.now, version);
         self.step(&key, Some(&head), |instance, cx| instance.handle(input, cx)).map(Some)
     }
 
@@ -230,7 +232,7 @@ impl<P: ProcessManager> ProcessSteps<P> {
         self.then_sent(())
     }
 
-    /// Then `deadline` is set, and fires when `after` has passed from now on.
+    /// Then `deadline` is set, and fires when `after` has passed from now on, to the millisecond: a part of one is a whole one.
     ///
     /// # Panics
     ///
@@ -240,6 +242,8 @@ impl<P: ProcessManager> ProcessSteps<P> {
     pub fn then_deadline(self, deadline: P::Deadline, after: Duration) -> Self {
         self.succeeded();
         let json = serde_json::to_string(&deadline).expect("a deadline can be written as JSON");
+        let after =
+            Duration::from_millis(u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
         let at = self.process.now.checked_add(after).unwrap_or(Timestamp::MAX);
         let expected = format!("{json} at {at}\n");
         let found = self.deadlines();

@@ -130,14 +130,14 @@ pub(crate) async fn one_runner_follows_and_another_takes_over(backend: impl Back
     let two = backend.runner::<OrderFlow>().await.lease(lease).poll_every(poll);
     append_all(&backend, "o-1").await;
     let first = one.spawn();
-    until("the first follows", async || one.status().follows).await;
+    until("the first follows", async || first.status().follows).await;
     let second = two.spawn();
     until("the first order is done", async || backend.sent().await.len() == 4).await;
     // It dies without a word.
     first.abort();
     append_all(&backend, "o-2").await;
     until("the second order is done", async || backend.sent().await.len() == 8).await;
-    assert!(two.status().follows);
+    assert!(second.status().follows);
     assert_eq!(backend.sent_to("o-1").await, WAY);
     assert_eq!(backend.sent_to("o-2").await, WAY);
     second.shutdown().await.unwrap();

@@ -1,12 +1,14 @@
 //! Deadlines.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jitney::Env;
-use jitney::sourcing::process::{ProcessRunner, ProcessStore};
+use jitney::sourcing::ErrorKind;
+use jitney::sourcing::process::{MemoryProcessStore, ProcessRunner, ProcessStore};
 
-use crate::backend::{Backend, raw};
+use crate::backend::{Backend, Memory, raw};
 use crate::checks::until;
 use crate::interposed::Interposed;
 use crate::tally::{HOUR, Tally, What, counted};
@@ -91,4 +93,75 @@ pub(crate) async fn a_deadline_is_moved_and_set_again_by_itself(backend: impl Ba
     let ids: std::collections::HashSet<_> = sent.iter().map(|head| head.event_id.clone()).collect();
     assert_eq!((sent.len(), ids.len()), (3, 3), "each has an id of its own");
     assert!(sent.iter().all(|head| head.correlation_id().to_string() == "3"), "all are of one chain");
+}
+
+pub(crate) async fn a_deadline_that_fails_keeps_no_other_from_firing(backend: impl Backend) {
+    let runner = backend.runner::<Tally>().await;
+    for tally in ["a", "b", "c"] {
+        runner.handle(&raw(tally, &counted(tally, What::Wait(0)))).await.unwrap();
+    }
+    backend.meddle("tally", "b", 2, "\"broken\"").await;
+    // An event that cannot be handled does neither.
+    backend.append("bad", &counted("d", What::Fail)).await;
+    assert_eq!(runner.catch_up().await.unwrap_err().kind(), ErrorKind::Process, "what came first");
+    let mut rang: Vec<_> = backend.sent().await.into_iter().map(|head| head.aggregate_id).collect();
+    rang.sort();
+    assert_eq!(rang, ["a", "c"]);
+
+    runner.handle(&raw("d", &counted("d", What::Wait(0)))).await.unwrap();
+    backend.meddle("tally", "d", 2, "\"broken\"").await;
+    runner.handle(&raw("e", &counted("e", What::Wait(0)))).await.unwrap();
+    let firing = ProcessRunner::<Tally>::new(backend.open().await);
+    assert_eq!(firing.catch_up().await.unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(backend.sent_to("e").await, ["Rang"]);
+}
+
+#[tokio::test]
+async fn a_runner_that_is_to_stop_does_so_between_two_deadlines() {
+    let backend = Memory::new().await;
+    let runner = backend.runner::<Tally>().await;
+    for tally in ["a", "b", "c"] {
+        runner.handle(&raw(tally, &counted(tally, What::Wait(0)))).await.unwrap();
+    }
+    let store = Interposed::new(backend.open().await);
+    let (reached, at_first) = tokio::sync::oneshot::channel();
+    let (go_on, gate) = tokio::sync::oneshot::channel::<()>();
+    let ends = Mutex::new(Some((reached, gate)));
+    store.before_commit(move || {
+        let ends = ends.lock().unwrap().take();
+        async move {
+            let (reached, gate) = ends.expect("it runs once");
+            reached.send(()).unwrap();
+            gate.await.unwrap();
+        }
+    });
+    let running = ProcessRunner::<Tally>::new(store).spawn();
+    at_first.await.unwrap();
+    let mut shutdown = Box::pin(running.shutdown());
+    // It is told when it is polled first.
+    assert!((&mut shutdown).now_or_never().is_none());
+    go_on.send(()).unwrap();
+    shutdown.await.unwrap();
+    assert_eq!(backend.sent().await.len(), 1);
+}
+
+/// A deadline that another runner is just claiming: it is due, and not to be had.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_not_to_be_had_is_looked_for_again_and_not_at_once() {
+    let store = Interposed::new(MemoryProcessStore::new()).with_locked_deadline();
+    let running = ProcessRunner::<Tally>::new(store.clone()).poll_every(Duration::ZERO).spawn();
+    // Time stands still as long as there is something to do.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.claims(), 1, "it waits for its next turn");
+    until("it looks again", async || store.claims() > 1).await;
+    running.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_deadline_is_kept_for_no_time_before_its_own(backend: impl Backend) {
+    let runner = backend.runner::<Tally>().await;
+    runner.handle(&raw("1", &counted("t", What::WaitMicros(HOUR * 1_000 + 1)))).await.unwrap();
+    let view = runner.look("t").await.unwrap().unwrap();
+    assert_eq!(view.deadlines[0].at, view.started_at + Duration::from_millis(HOUR + 1));
 }

@@ -33,19 +33,51 @@ pub(crate) enum Fate {
 pub(crate) struct Interposed<S> {
     inner: S,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
-    /// Of the commit with this number, from 1.
-    fate: Option<(usize, Fate)>,
+    /// Of the commit with this number, from 1, or of all.
+    fate: Option<(Option<usize>, Fate)>,
+    /// It answers that one is due, and gives none.
+    is_locked: bool,
+    refused: Option<&'static str>,
     begun: Arc<AtomicUsize>,
+    claims: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
 }
 
 impl<S: ProcessStore> Interposed<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Interposed { inner, hook: Arc::default(), fate: None, begun: Arc::default(), commits: Arc::default() }
+        Interposed {
+            inner,
+            hook: Arc::default(),
+            fate: None,
+            is_locked: false,
+            refused: None,
+            begun: Arc::default(),
+            claims: Arc::default(),
+            commits: Arc::default(),
+        }
     }
 
     pub(crate) fn with_fate(inner: S, commit: usize, fate: Fate) -> Self {
-        Interposed { fate: Some((commit, fate)), ..Interposed::new(inner) }
+        Interposed { fate: Some((Some(commit), fate)), ..Interposed::new(inner) }
+    }
+
+    pub(crate) fn always(inner: S, fate: Fate) -> Self {
+        Interposed { fate: Some((None, fate)), ..Interposed::new(inner) }
+    }
+
+    /// As where another one is just claiming a deadline that is due.
+    pub(crate) fn with_locked_deadline(self) -> Self {
+        Interposed { is_locked: true, ..self }
+    }
+
+    /// It keeps no step of the event `refused`, however often it is asked.
+    pub(crate) fn refusing(inner: S, refused: &'static str) -> Self {
+        Interposed { refused: Some(refused), ..Interposed::new(inner) }
+    }
+
+    /// How often deadlines were asked for.
+    pub(crate) fn claims(&self) -> usize {
+        self.claims.load(Ordering::SeqCst)
     }
 
     /// Runs `hook` once, before the next commit.
@@ -80,12 +112,16 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
     }
 
     async fn commit(&self, commit: ProcessCommit) -> Result<(), Error> {
+        let mut steps = commit.changes.iter().flat_map(|change| &change.steps);
+        if self.refused.is_some_and(|refused| steps.any(|step| step.id == Id::from(refused))) {
+            return Err(Error::new(ErrorKind::Invalid, "the database cannot keep such a value"));
+        }
         let hook = self.hook.lock().unwrap().take();
         if let Some(hook) = hook {
             hook().await;
         }
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let fate = self.fate.filter(|(at, _)| *at == number).map(|(_, fate)| fate);
+        let fate = self.fate.filter(|(at, _)| at.is_none_or(|at| at == number)).map(|(_, fate)| fate);
         let stored = match fate {
             Some(Fate::EndsBefore | Fate::Lost) => Ok(()),
             None | Some(Fate::EndsBehind | Fate::AnswerLost) => self.inner.commit(commit).await,
@@ -107,6 +143,10 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
         until: Timestamp,
         limit: usize,
     ) -> Result<DueDeadlines, Error> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        if self.is_locked {
+            return Ok(DueDeadlines { claimed: Vec::new(), next: Some(now) });
+        }
         self.inner.claim_due(process, now, until, limit).await
     }
 
@@ -152,8 +192,8 @@ impl<S: ProcessStore> ProcessStore for Interposed<S> {
         self.inner.remove_completed(process, before, limit).await
     }
 
-    async fn park(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
-        self.inner.park(process, input).await
+    async fn name_parked(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
+        self.inner.name_parked(process, input).await
     }
 
     async fn parked_input(&self, process: &str, event_id: &Id) -> Result<Option<ParkedInput>, Error> {

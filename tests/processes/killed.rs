@@ -10,26 +10,39 @@ use jitney::sql::{PostgresProcessStore, PostgresStore, SqliteProcessStore, Sqlit
 
 use crate::backend::{Backend, Postgres, Sqlite};
 use crate::checks::{WAY, append_all, until};
+use crate::interposed::{Fate, Interposed};
 use crate::saga::OrderFlow;
 
 /// Where the child finds its database.
 const VARIABLE: &str = "JITNEY_PROCESSES_CHILD";
 
+/// Behind which of its commits the child halts.
+const HALT: &str = "JITNEY_PROCESSES_HALT";
+
 const ORDERS: usize = 25;
 
-/// Runs the order flow until it is killed; false where this process is no child.
+/// How many inputs a child handles at once, each of which sends one event.
+const BATCH: usize = 3;
+
+/// The most commits that a child makes before it halts.
+const MOST: usize = 6;
+
+/// Runs the order flow until it halts, and until it is killed; false where this process is no child.
 fn obeyed() -> bool {
     let Ok(database) = env::var(VARIABLE) else { return false };
+    let halt = env::var(HALT).unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let runner = if database.starts_with("postgres") {
             let store = PostgresStore::connect(&database).await.unwrap();
-            ProcessRunner::<OrderFlow>::new(PostgresProcessStore::of(&store)).follow(store)
+            let processes = Interposed::with_fate(PostgresProcessStore::of(&store), halt, Fate::EndsBehind);
+            ProcessRunner::<OrderFlow>::new(processes).follow(store)
         } else {
             let store = SqliteStore::open(&database).await.unwrap();
-            ProcessRunner::<OrderFlow>::new(SqliteProcessStore::of(&store)).follow(store)
+            let processes = Interposed::with_fate(SqliteProcessStore::of(&store), halt, Fate::EndsBehind);
+            ProcessRunner::<OrderFlow>::new(processes).follow(store)
         };
-        let _running = runner.batch(3).lease(Duration::from_millis(200)).spawn();
+        let _running = runner.batch(BATCH).lease(Duration::from_millis(200)).spawn();
         std::future::pending::<()>().await;
     });
     true
@@ -39,10 +52,11 @@ fn obeyed() -> bool {
 struct Killed(Child);
 
 impl Killed {
-    fn start(test: &str, database: &str) -> Self {
+    fn start(test: &str, database: &str, halt: usize) -> Self {
         let child = Command::new(env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(VARIABLE, database)
+            .env(HALT, halt.to_string())
             .stdout(Stdio::null())
             .spawn();
         Killed(child.unwrap())
@@ -56,22 +70,24 @@ impl Drop for Killed {
     }
 }
 
-/// Kills one runner after the other, each when some more was sent. In the end each order has sent what it should, once.
+/// Kills one runner after the other, each when some more was sent: at work, or when it has halted. In the end each order has sent what it should, once.
 async fn kill(backend: &impl Backend, test: &str, database: &str) {
     for order in 0..ORDERS {
         append_all(backend, &format!("o-{order}")).await;
     }
     let all = ORDERS * WAY.len();
+    let up_to = |most: usize| 1 + usize::try_from(Env::system().random()).unwrap() % most;
     let (mut sent, mut kills) = (0, 0);
-    while sent + 10 < all {
-        let enough = (sent + 1 + usize::try_from(Env::system().random() % 25).unwrap()).min(all);
-        let child = Killed::start(test, database);
+    while sent + BATCH * MOST < all {
+        let halt = up_to(MOST);
+        let enough = sent + up_to(BATCH * halt);
+        let child = Killed::start(test, database, halt);
         until("it has sent some more", async || backend.sent().await.len() >= enough).await;
         drop(child);
         sent = backend.sent().await.len();
         kills += 1;
     }
-    assert!(kills > 1, "it was done before it could be killed");
+    assert!(kills >= all / (BATCH * MOST) - 1, "none of them has done more than it was to: {kills}");
     let runner = backend.runner::<OrderFlow>().await;
     // Until the lease of the last one has passed.
     until("the rest is done", async || runner.catch_up().await.is_ok()).await;

@@ -7,6 +7,7 @@ use jitney_testkit::given_process;
 
 use crate::order_flow::{placed, reserved};
 use crate::saga::*;
+use crate::tally::{Bell, Rang, Tally, What, counted};
 
 /// What the test in `failing` says when it fails.
 fn complaint(failing: impl FnOnce()) -> String {
@@ -63,4 +64,26 @@ fn what_did_not_happen_is_said() {
     );
     let unstarted = complaint(|| drop(given_process::<OrderFlow>([reserved()])));
     assert!(unstarted.starts_with("`StockReserved` is ignored"), "{unstarted}");
+}
+
+#[test]
+fn a_key_that_no_store_keeps_fails_as_it_does_in_a_runner() {
+    let input = counted(&"k".repeat(513), What::One);
+    given_process::<Tally>([])
+        .when(input)
+        .then_failed(|error| assert!(error.contains("longer than 512 bytes"), "{error}"));
+    given_process::<Tally>([])
+        .when(counted("", What::One))
+        .then_failed(|error| assert!(error.contains("its key \"\" is empty"), "{error}"));
+}
+
+#[test]
+fn a_deadline_never_fires_before_its_time() {
+    // A store keeps milliseconds: a part of one is a whole one.
+    let part = Duration::from_micros(1_500);
+    let set = || {
+        given_process::<Tally>([]).when(counted("t", What::WaitMicros(1_500))).then_deadline(Bell::Once, part)
+    };
+    set().after(Duration::from_millis(1)).then_nothing_sent();
+    set().after(Duration::from_millis(2)).then_sent([Rang { tally: "t".to_owned(), count: 1 }]);
 }

@@ -17,6 +17,8 @@ pub(crate) enum What {
     One,
     /// Sets the deadline for so many milliseconds later.
     Wait(u64),
+    /// The same in microseconds.
+    WaitMicros(u64),
     /// Sets a deadline that sets itself so many times.
     Repeat(u32),
     TakeBack,
@@ -69,6 +71,7 @@ impl ProcessManager for Tally {
         Ok(match input.what {
             What::One => Actions::new(),
             What::Wait(ms) => Actions::new().schedule(Bell::Once, Duration::from_millis(ms)),
+            What::WaitMicros(us) => Actions::new().schedule(Bell::Once, Duration::from_micros(us)),
             What::Repeat(times) => Actions::new().schedule(Bell::Repeat(times), Duration::ZERO),
             What::TakeBack => Actions::new().cancel(Bell::Once),
             What::Fail => return Err(Told),

@@ -85,13 +85,14 @@ impl Router {
         for &event_type in types {
             let entries = self.by_name.entry(event_type.name()).or_default();
             let major = event_type.version().major;
-            match entries.iter().find(|entry| entry.event_type.version().major == major) {
-                Some(entry) if Arc::ptr_eq(&entry.route, &route) => {}
-                Some(entry) => {
-                    let (first, second) = (entry.route.name.clone(), route.name.clone());
-                    return Err(RouteConflict { event_type, first, second });
-                }
-                None => entries.push(Entry { event_type, route: Arc::clone(&route) }),
+            let mut same = entries.iter().filter(|entry| entry.event_type.version().major == major);
+            if let Some(entry) = same.clone().find(|entry| !Arc::ptr_eq(&entry.route, &route)) {
+                let (first, second) = (entry.route.name.clone(), route.name.clone());
+                return Err(RouteConflict { event_type, first, second });
+            }
+            // One handler may take events of one name from several aggregates, which may have topics of their own.
+            if !same.any(|entry| is_from_one_place(entry.event_type, event_type)) {
+                entries.push(Entry { event_type, route: Arc::clone(&route) });
             }
         }
         Ok(())
@@ -182,6 +183,12 @@ impl Router {
         let error = format!("no handler of the group takes `{event_type}`, and the group is strict");
         Destination::DeadLetter(Reason::Unhandled, error)
     }
+}
+
+/// Whether events of the one type come from where those of the other come from.
+fn is_from_one_place(one: &EventType, other: &EventType) -> bool {
+    let place = |event_type: &EventType| (event_type.aggregate(), event_type.topic(), event_type.source());
+    place(one) == place(other)
 }
 
 /// Whether the same event comes in a higher version that is handled here, or this version is not handled while another

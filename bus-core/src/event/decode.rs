@@ -7,18 +7,32 @@ use serde::de::DeserializeOwned;
 
 use super::{EventType, Version};
 
-/// A payload as it was stored: JSON text, with the event type and version that it was written under.
+/// A payload as it was stored: JSON text, with the event type and version that it was written under, and the aggregate of the
+/// event where that is known.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredPayload<'a> {
     event_type: &'a str,
     version: Version,
+    aggregate: Option<&'a str>,
     json: &'a [u8],
 }
 
 impl<'a> StoredPayload<'a> {
-    /// A payload of `event_type` at `version`, in JSON.
+    /// A payload of `event_type` at `version`, in JSON; of which aggregate is not known.
     pub fn new(event_type: &'a str, version: Version, json: &'a [u8]) -> Self {
-        StoredPayload { event_type, version, json }
+        StoredPayload { event_type, version, aggregate: None, json }
+    }
+
+    /// The same, of an event of the aggregate type `aggregate`: another one may have an event of the same name.
+    #[must_use]
+    pub fn of_aggregate(self, aggregate: &'a str) -> Self {
+        StoredPayload { aggregate: Some(aggregate), ..self }
+    }
+
+    /// The same, of no aggregate that is known, to be told by its name alone.
+    #[must_use]
+    pub fn by_name(self) -> Self {
+        StoredPayload { aggregate: None, ..self }
     }
 
     /// The name of the event type that it was written under.
@@ -31,14 +45,24 @@ impl<'a> StoredPayload<'a> {
         self.version
     }
 
+    /// The aggregate type of the event, where it is known.
+    pub fn aggregate(&self) -> Option<&'a str> {
+        self.aggregate
+    }
+
     /// The JSON text.
     pub fn json(&self) -> &'a [u8] {
         self.json
     }
 
-    /// Whether this was written as `event_type`, at the same major version.
+    /// Whether this was written under the name of `event_type`, at the same major version.
     pub fn is(&self, event_type: &EventType) -> bool {
         self.version.major == event_type.version().major && self.event_type == event_type.name()
+    }
+
+    /// Whether it [is](Self::is) that, of the same aggregate, where the one of this payload is known.
+    pub fn is_of(&self, event_type: &EventType) -> bool {
+        self.is(event_type) && self.aggregate.is_none_or(|aggregate| aggregate == event_type.aggregate())
     }
 
     /// Reads the JSON as a `T`.
@@ -59,6 +83,15 @@ impl<'a> StoredPayload<'a> {
             DecodeErrorKind::UnknownVersion,
             "no upcaster leads from it to a version that is known here",
         )
+    }
+
+    /// The error of a payload whose name several types have, none of them of its aggregate.
+    pub fn unclear(&self) -> DecodeError {
+        let aggregate = self.aggregate.unwrap_or_default();
+        let why = format!(
+            "several types that are read here have that name, and none is of the aggregate `{aggregate}`"
+        );
+        self.error(DecodeErrorKind::UnknownVersion, why)
     }
 
     /// An error of `kind` about this payload.
@@ -91,7 +124,7 @@ pub struct DecodeError {
 pub enum DecodeErrorKind {
     /// The payload does not have the shape of its event type.
     Payload,
-    /// The event type is known, this major version of it is not.
+    /// The event type is known, this major version of it is not, or not from that aggregate.
     UnknownVersion,
     /// An upcaster refused the old event.
     Upcast,

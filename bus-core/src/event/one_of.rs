@@ -68,9 +68,9 @@ pub trait OneOf: Sized + Send + 'static {
     /// Those of [`DomainEvent::decode`]; also when the payload is of none of the types.
     fn read(payload: &StoredPayload<'_>) -> Result<Self, DecodeError>;
 
-    /// Whether `payload` is of one of the types, in a version that can be read.
+    /// Whether `payload` is of one of the types, in a version that can be read, and of its aggregate where that is known.
     fn reads(payload: &StoredPayload<'_>) -> bool {
-        Self::types().into_iter().any(|event_type| payload.is(event_type))
+        Self::types().into_iter().any(|event_type| payload.is_of(event_type))
     }
 }
 
@@ -90,7 +90,7 @@ impl<E: DomainEvent> OneOf for E {
 
     fn reads(payload: &StoredPayload<'_>) -> bool {
         // Most payloads are of a current type, which needs no list of the old ones.
-        let is = |event_type: &EventType| payload.is(event_type);
+        let is = |event_type: &EventType| payload.is_of(event_type);
         E::TYPES.iter().any(is) || E::accepts().into_iter().any(is)
     }
 }

@@ -9,12 +9,13 @@ use jitney_core::event::{OneOf, StoredPayload};
 use jitney_core::{Env, Head};
 
 use super::numbers::{count_deadline, count_input};
+use super::panics::caught;
 use super::work::Work;
 use super::{Loaded, PendingDeadline, ProcessManager, ProcessStore};
 use crate::{Error, ErrorKind};
 
 /// How often a step is made anew that met another one.
-const ATTEMPTS: u32 = 10;
+pub(super) const ATTEMPTS: u32 = 10;
 
 /// What became of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,13 +40,20 @@ pub(super) fn read_input<P: ProcessManager>(
     what: &str,
     payload: &StoredPayload<'_>,
 ) -> Result<P::Input, Error> {
-    P::Input::read(payload).map_err(|error| {
+    let read = caught::<P, _>(|| format!("reading {what}"), || Ok(P::Input::read(payload)))?;
+    read.map_err(|error| {
         let what = format!(
             "reading {what} for `{}`: it is there, and this program cannot read it; add an upcaster from that version",
             P::NAME
         );
         Error::new(ErrorKind::Decode, what).with_source(error)
     })
+}
+
+/// The key of the process that `input`, the event of `head`, belongs to.
+pub(super) fn key_of<P: ProcessManager>(head: &Head, input: &P::Input) -> Result<Option<String>, Error> {
+    let doing = || format!("finding the process of event {} (`{}`)", head.event_id, head.event_type);
+    caught::<P, _>(doing, || Ok(P::key(input)))
 }
 
 /// Makes the steps of a process manager in a store.
@@ -79,7 +87,7 @@ impl<P: ProcessManager> Engine<P> {
         head: &Head,
         read: impl Fn() -> Result<P::Input, Error>,
     ) -> Result<Handling, Error> {
-        let Some(key) = P::key(&read()?) else { return Ok(Handling::NoKey) };
+        let Some(key) = key_of::<P>(head, &read()?)? else { return Ok(Handling::NoKey) };
         let inputs = [(key.clone(), head.event_id.clone())];
         let mut attempt = 1;
         let handling = loop {

@@ -1,5 +1,7 @@
 //! Following an event store.
 
+mod poison;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +11,14 @@ use jitney_core::event::OneOf;
 use jitney_core::middleware::RetryPolicy;
 use tokio::time::Instant;
 
-use super::engine::{Engine, read_input};
-use super::numbers::{count_failed, count_input, count_parked};
+use self::poison::{Poison, is_refused};
+use super::engine::{Engine, key_of, read_input};
+use super::numbers::{count_failed, count_input};
 use super::parked::{describe, payload};
 use super::runner::Settings;
 use super::running::Stop;
 use super::work::Work;
-use super::{CheckpointMove, Handling, OnFailure, ParkedInput, ProcessManager, RunnerStatus};
+use super::{CheckpointMove, Handling, ParkedInput, ProcessManager, RunnerStatus};
 use crate::{Error, ErrorKind, EventStore, Filter, Page, Position, StoredEvent};
 
 /// The longest pause before an event is tried again that could not be handled.
@@ -29,7 +32,10 @@ pub(super) struct Following<P> {
     /// Event and aggregate type of the inputs: another aggregate may have an event of the same name.
     types: HashSet<(&'static str, &'static str)>,
     settings: Settings,
+    owner: String,
     status: Arc<Mutex<RunnerStatus>>,
+    /// Whether the store may think that this one follows.
+    may_follow: bool,
     held: Option<Held>,
 }
 
@@ -44,18 +50,16 @@ struct Held {
 pub(super) enum Turn {
     /// There may be more.
     Moved,
+    /// The steps are to be made anew: somebody else was faster, or the answer was lost.
+    Again(Error),
     /// There is nothing more at the moment.
     AtEnd,
     /// Another runner follows.
     Standby,
     /// The next event cannot be handled, which is to be decided by people.
     Stopped(Error),
-}
-
-/// An event that cannot be handled.
-struct Poison<'a> {
-    event: &'a StoredEvent,
-    error: Error,
+    /// A newer version of the program has written the process of the next event, and is let follow.
+    Outdated(Error),
 }
 
 impl<P: ProcessManager> Following<P> {
@@ -75,7 +79,8 @@ impl<P: ProcessManager> Following<P> {
             .aggregate_types(sorted(types.iter().map(|known| known.aggregate()).collect()))
             .event_types(sorted(types.iter().map(|known| known.name()).collect()));
         let types = types.iter().map(|known| (known.name(), known.aggregate())).collect();
-        Following { engine, events, filter, types, settings, status, held: None }
+        let owner = engine.env.new_id().to_string();
+        Following { engine, events, filter, types, settings, owner, status, may_follow: false, held: None }
     }
 
     /// Follows until `stop`.
@@ -84,12 +89,15 @@ impl<P: ProcessManager> Following<P> {
         loop {
             // A turn is never cut short: what it has stored is then known.
             let turn = self.turn().await;
-            failed = if matches!(turn, Err(_) | Ok(Turn::Stopped(_))) { failed + 1 } else { 0 };
+            let has_failed =
+                matches!(turn, Err(_) | Ok(Turn::Stopped(_) | Turn::Outdated(_) | Turn::Again(_)));
+            failed = if has_failed { failed + 1 } else { 0 };
             let pause = match turn {
                 Ok(Turn::Moved) => Duration::ZERO,
+                Ok(Turn::Again(error)) => self.again(&error, failed),
                 Ok(Turn::AtEnd) => self.settings.poll.min(self.settings.lease / 3),
                 Ok(Turn::Standby) => self.settings.poll.min(self.settings.lease / 3),
-                Ok(Turn::Stopped(_)) => (self.settings.poll * failed).min(LONGEST_PAUSE),
+                Ok(Turn::Stopped(_) | Turn::Outdated(_)) => (self.settings.poll * failed).min(LONGEST_PAUSE),
                 Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
                 Err(error) => {
                     self.held = None;
@@ -140,26 +148,55 @@ impl<P: ProcessManager> Following<P> {
 
     /// Lets others follow.
     pub(super) async fn release(&mut self) -> Result<(), Error> {
-        match self.held.take() {
-            Some(_) => self.engine.store.release_feed(P::NAME, &self.settings.owner).await,
-            None => Ok(()),
+        self.held = None;
+        match std::mem::take(&mut self.may_follow) {
+            true => self.engine.store.release_feed(P::NAME, &self.owner).await,
+            false => Ok(()),
         }
     }
 
     /// Handles the next events.
     pub(super) async fn turn(&mut self) -> Result<Turn, Error> {
+        let turn = self.make_turn().await;
+        match &turn {
+            Err(error) if error.kind() != ErrorKind::Closed => {
+                count_failed(P::NAME);
+                self.tell(Some(error_chain(error)));
+            }
+            Ok(Turn::Standby) => self.tell(None),
+            _ => {}
+        }
+        turn
+    }
+
+    async fn make_turn(&mut self) -> Result<Turn, Error> {
         let Some(from) = self.claim().await? else { return Ok(Turn::Standby) };
         let page = self.events.read_all(&from, &self.filter, self.settings.batch).await?;
-        let stored = self.store_page(from, &page).await;
+        let mut stored = self.store_page(from, &page).await;
+        if stored.as_ref().is_err_and(is_refused) {
+            stored = self.store_each(&page).await;
+        }
         match stored {
             // Somebody else has made a step of one of the processes, or follows now: begin again from what is stored.
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unknown) => {
-                tracing::debug!(process = P::NAME, %error, "making the steps anew");
                 self.held = None;
-                Ok(Turn::Moved)
+                Ok(Turn::Again(error))
             }
             stored => stored,
         }
+    }
+
+    /// How long to wait before the steps are made anew, for the `failed`th time. Once is nothing special.
+    pub(super) fn again(&self, error: &Error, failed: u32) -> Duration {
+        let chain = error_chain(error);
+        if failed > 1 {
+            count_failed(P::NAME);
+            tracing::warn!(process = P::NAME, error = chain, failed, "making the steps anew, once more");
+            self.tell(Some(format!("making the steps anew, for the {failed}. time: {chain}")));
+        } else {
+            tracing::debug!(process = P::NAME, error = chain, "making the steps anew");
+        }
+        RetryPolicy::default().delay(&self.engine.env, failed)
     }
 
     async fn claim(&mut self) -> Result<Option<Position>, Error> {
@@ -169,11 +206,13 @@ impl<P: ProcessManager> Following<P> {
         {
             return Ok(Some(held.position.clone()));
         }
-        let Settings { owner, lease, .. } = &self.settings;
+        let lease = self.settings.lease;
         let time = self.engine.env.now();
-        let until = time.checked_add(*lease).unwrap_or(time);
-        let position = self.engine.store.claim_feed(P::NAME, owner, time, until).await?;
-        self.held = position.clone().map(|position| Held { position, renew_at: now + *lease / 3 });
+        let until = time.checked_add(lease).unwrap_or(time);
+        self.may_follow = true;
+        let position = self.engine.store.claim_feed(P::NAME, &self.owner, time, until).await?;
+        self.may_follow = position.is_some();
+        self.held = position.clone().map(|position| Held { position, renew_at: now + lease / 3 });
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.follows = position.is_some();
         status.position.clone_from(&position);
@@ -191,8 +230,9 @@ impl<P: ProcessManager> Following<P> {
         let mut inputs = Vec::with_capacity(page.events.len());
         let mut poison = None;
         for event in events {
-            match read::<P>(event) {
-                Ok(input) => inputs.extend(P::key(&input).map(|key| (key, input, event))),
+            let keyed = read::<P>(event).and_then(|input| Ok((key_of::<P>(event.head(), &input)?, input)));
+            match keyed {
+                Ok((key, input)) => inputs.extend(key.map(|key| (key, input, event))),
                 Err(error) => {
                     poison = Some(Poison { event, error });
                     break;
@@ -221,6 +261,9 @@ impl<P: ProcessManager> Following<P> {
         self.store(from, to.clone(), work, Vec::new()).await?;
         handled.into_iter().for_each(|handling| count_input(P::NAME, handling));
         match poison {
+            Some(Poison { event, error }) if error.kind() == ErrorKind::NewerSchema => {
+                self.stand_back(event, error).await
+            }
             Some(poison) => self.decide(to, poison).await,
             None => {
                 self.tell(None);
@@ -240,7 +283,7 @@ impl<P: ProcessManager> Following<P> {
         if from == to && work.is_empty() {
             return Ok(());
         }
-        let owner = self.settings.owner.clone();
+        let owner = self.owner.clone();
         let checkpoint = CheckpointMove { owner, from, to: to.clone() };
         self.engine.store.commit(work.into_commit(parked, Some(checkpoint))).await?;
         self.status.lock().unwrap_or_else(PoisonError::into_inner).position = Some(to.clone());
@@ -248,29 +291,6 @@ impl<P: ProcessManager> Following<P> {
             held.position = to;
         }
         Ok(())
-    }
-
-    /// What to do about an event that cannot be handled; the checkpoint is at `from`, before it.
-    async fn decide(&mut self, from: Position, poison: Poison<'_>) -> Result<Turn, Error> {
-        let Poison { event, error } = poison;
-        count_failed(P::NAME);
-        let event_id = &event.head().event_id;
-        let is_named = self.engine.store.parked_input(P::NAME, event_id).await?.is_some();
-        let (what, chain) = (describe(event), error_chain(&error));
-        if self.settings.on_failure == OnFailure::Park || is_named {
-            tracing::warn!(process = P::NAME, %event_id, error = chain, "{what} was put aside");
-            let parked = ParkedInput::failed(event, &error, self.engine.env.now());
-            let nothing = Work::new(P::NAME, super::Loaded::default());
-            self.store(from, event.position().clone(), nothing, vec![parked]).await?;
-            count_parked(P::NAME);
-            self.tell(None);
-            return Ok(Turn::Moved);
-        }
-        tracing::warn!(process = P::NAME, %event_id, error = chain, "stopped at {what}");
-        self.tell(Some(format!(
-            "stopped at {what}: {chain}; correct the program or the state, or pass the event over by `skip(\"{event_id}\")`"
-        )));
-        Ok(Turn::Stopped(error))
     }
 
     fn tell(&self, failure: Option<String>) {

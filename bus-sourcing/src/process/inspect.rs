@@ -9,8 +9,8 @@ use super::engine::read_input;
 use super::numbers::show;
 use super::parked::{describe, payload};
 use super::{
-    ListProcesses, OutgoingEvent, ParkedInput, PendingDeadline, ProcessCounts, ProcessInfo, ProcessInstance,
-    ProcessManager, ProcessRunner, ProcessStep,
+    Handling, ListProcesses, OutgoingEvent, ParkedInput, PendingDeadline, ProcessCounts, ProcessInfo,
+    ProcessInstance, ProcessManager, ProcessRunner, ProcessStep,
 };
 use crate::{Error, ErrorKind, Position};
 
@@ -25,7 +25,8 @@ pub struct RunnerStatus {
     pub follows: bool,
     /// How far it has come, where it follows.
     pub position: Option<Position>,
-    /// What it has stopped at, and how to go on.
+    /// What it has stopped at and how to go on, or what a store last answered that keeps it from going on; none as soon as it goes
+    /// on.
     pub failure: Option<String>,
 }
 
@@ -137,13 +138,9 @@ impl<P: ProcessManager> ProcessRunner<P> {
     /// Dropping the future leaves it open whether it is passed over.
     pub async fn skip(&self, event_id: impl Into<Id>) -> Result<(), Error> {
         let event_id = event_id.into();
-        let known = self.engine.store.parked_input(P::NAME, &event_id).await?;
-        if known.is_some() {
-            return Ok(());
-        }
         let (what, at) = ("an event to be passed over".to_owned(), self.engine.env.now());
         let named = ParkedInput { event_id, stream: None, what, error: None, at };
-        self.engine.store.park(P::NAME, &named).await
+        self.engine.store.name_parked(P::NAME, &named).await
     }
 
     /// Up to `limit` events that were put aside, the oldest first.
@@ -159,7 +156,9 @@ impl<P: ProcessManager> ProcessRunner<P> {
         self.engine.store.parked(P::NAME, limit).await
     }
 
-    /// Handles an event that was put aside, now that it can be handled, in the state that its process has by now.
+    /// Handles an event that was put aside, now that it can be handled, in the state that its process has by now, and says what
+    /// became of it. It is not put aside any more where its process has handled it, now or before. One that was ignored stays, as it
+    /// does behind an error: see [`forget_parked`](Self::forget_parked).
     ///
     /// # Errors
     ///
@@ -169,7 +168,7 @@ impl<P: ProcessManager> ProcessRunner<P> {
     /// # Cancellation
     ///
     /// Dropping the future leaves it open whether it is handled. It can be handled again.
-    pub async fn retry_parked(&self, event_id: impl Into<Id>) -> Result<(), Error> {
+    pub async fn retry_parked(&self, event_id: impl Into<Id>) -> Result<Handling, Error> {
         let event_id = event_id.into();
         let invalid = |why: &str| {
             let what = format!("handling event {event_id}, which was put aside, for `{}`: {why}", P::NAME);
@@ -182,7 +181,24 @@ impl<P: ProcessManager> ProcessRunner<P> {
         let event = events.find_event(&stream, &event_id).await?;
         let event = event.ok_or_else(|| invalid("the event store does not have it"))?;
         let read = || read_input::<P>(&describe(&event), &payload(&event));
-        self.engine.handle(event.head(), read).await?;
-        self.engine.store.unpark(P::NAME, &event_id).await
+        let handling = self.engine.handle(event.head(), read).await?;
+        if matches!(handling, Handling::Handled | Handling::Completed | Handling::Repeated) {
+            self.engine.store.unpark(P::NAME, &event_id).await?;
+        }
+        Ok(handling)
+    }
+
+    /// Drops what is known of an event that was put aside, or named by [`skip`](Self::skip): nobody is to handle it. The event
+    /// store has it as before.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves it open whether it is dropped.
+    pub async fn forget_parked(&self, event_id: impl Into<Id>) -> Result<(), Error> {
+        self.engine.store.unpark(P::NAME, &event_id.into()).await
     }
 }

@@ -1,10 +1,14 @@
 //! One process, and a step of it: without a store.
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use jitney_core::Head;
 
 use super::actions::{Action, When};
 use super::{Actions, OutgoingEvent, ProcessContext, ProcessManager, StoredProcess};
 use crate::{Error, ErrorKind};
+
+/// The most bytes that the key of a process may have.
+const MAX_KEY_BYTES: usize = 512;
 
 /// A process in memory: its state, and the compensations that it keeps. Runners and tests make its steps.
 #[derive(Debug, Clone)]
@@ -31,7 +35,7 @@ pub struct Effects {
 pub struct DeadlineChange {
     /// The deadline, as JSON text.
     pub deadline: String,
-    /// When it fires; none where it is taken back.
+    /// When it fires, in whole milliseconds; none where it is taken back.
     pub at: Option<Timestamp>,
 }
 
@@ -47,7 +51,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
     /// # Errors
     ///
     /// Of kind [`Decode`](ErrorKind::Decode) when the state cannot be read, and of kind
-    /// [`NewerSchema`](ErrorKind::NewerSchema) when it is of a later version than this program's. Both name the process.
+    /// [`NewerSchema`](ErrorKind::NewerSchema) when it is of a later version than this program's, which is worth another try: by
+    /// a program that knows it. Both name the process.
     pub fn restore(stored: &StoredProcess) -> Result<Self, Error> {
         let name = P::NAME;
         let StoredProcess { key, state_version, state, compensations, .. } = stored;
@@ -61,7 +66,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
                 doing(),
                 P::VERSION
             );
-            return Err(Error::new(ErrorKind::NewerSchema, what).retryable(false));
+            // Others, or this one when it was replaced, can.
+            return Err(Error::new(ErrorKind::NewerSchema, what).retryable(true));
         }
         let wrong =
             "it is no state of this type; correct the row, or raise `VERSION` and write `upcast_state`";
@@ -78,6 +84,23 @@ impl<P: ProcessManager> ProcessInstance<P> {
         let wrong = "its compensations are not as this library writes them; correct the row";
         let kept = serde_json::from_str(compensations).map_err(|error| unread(wrong, error.into()))?;
         Ok(ProcessInstance { state, compensations: kept, completed: stored.completed })
+    }
+
+    /// Refuses a `key` that no store can keep, of the event of `head`.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Invalid`](ErrorKind::Invalid) when it is empty, longer than 512 bytes, or contains a NUL character.
+    pub fn check_key(key: &str, head: &Head) -> Result<(), Error> {
+        if !key.is_empty() && key.len() <= MAX_KEY_BYTES && !key.contains('\0') {
+            return Ok(());
+        }
+        let (name, id, event_type) = (P::NAME, &head.event_id, &head.event_type);
+        let what = format!(
+            "finding the process of `{name}` for event {id} (`{event_type}`): its key {key:?} is empty, longer than \
+             {MAX_KEY_BYTES} bytes, or contains a NUL character; have `key` answer none for what belongs to no process"
+        );
+        Err(Error::new(ErrorKind::Invalid, what))
     }
 
     /// The state.
@@ -146,7 +169,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
                         // A time that no calendar has is as good as never.
                         When::After(after) => cx.now().checked_add(after).unwrap_or(Timestamp::MAX),
                     };
-                    effects.deadlines.push(DeadlineChange { deadline, at: Some(at) });
+                    let at = Some(in_milliseconds(at));
+                    effects.deadlines.push(DeadlineChange { deadline, at });
                 }
                 Action::Cancel { deadline } => effects.deadlines.push(DeadlineChange { deadline, at: None }),
                 Action::Complete => self.completed = true,
@@ -197,6 +221,13 @@ impl<P: ProcessManager> ProcessInstance<P> {
         let first = self.store(&before.key, now)?;
         Ok(StoredProcess { version: before.version + 1, started_at: before.started_at, ..first })
     }
+}
+
+/// What a store can keep of a time, and never an earlier one: a deadline does not fire early.
+fn in_milliseconds(time: Timestamp) -> Timestamp {
+    let up = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Ceil);
+    // There is nothing behind the last time that a calendar has.
+    time.round(up).unwrap_or_else(|_| Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time))
 }
 
 fn failed<P: ProcessManager>(what: &str, cx: &ProcessContext<'_>, error: P::Error) -> Error {

@@ -127,8 +127,8 @@ impl ProcessStore for MemoryProcessStore {
         Ok(self.on(process, |shelf| shelf.remove_completed(before, limit)))
     }
 
-    async fn park(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
-        self.on(process, |shelf| shelf.park(input.clone()));
+    async fn name_parked(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
+        self.on(process, |shelf| shelf.name_parked(input));
         Ok(())
     }
 

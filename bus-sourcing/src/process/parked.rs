@@ -44,4 +44,5 @@ pub(super) fn describe(event: &StoredEvent) -> String {
 pub(super) fn payload(event: &StoredEvent) -> StoredPayload<'_> {
     let head = event.head();
     StoredPayload::new(&head.event_type, head.version, event.payload_json())
+        .of_aggregate(&head.aggregate_type)
 }

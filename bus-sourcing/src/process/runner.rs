@@ -1,12 +1,12 @@
 //! Runners: what feeds a process manager.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jitney_core::Env;
 
 use super::deadlines::Firing;
-use super::engine::Engine;
+use super::engine::{ATTEMPTS, Engine};
 use super::follow::{Following, Turn};
 use super::{ProcessManager, ProcessStore, RunnerStatus, RunningProcess};
 use crate::{Error, ErrorKind, EventStore, IntoEventStore};
@@ -27,23 +27,23 @@ pub struct ProcessRunner<P> {
     pub(super) engine: Engine<P>,
     pub(super) events: Option<Arc<dyn EventStore>>,
     pub(super) settings: Settings,
-    pub(super) status: Arc<Mutex<RunnerStatus>>,
 }
 
 /// What is to be done about an event of the event store that a process manager cannot handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnFailure {
     /// It stops there, and tries again, at last every half minute, until it can be handled or is
-    /// [passed over](ProcessRunner::skip). [`ProcessRunner::status`] says what it is. Deadlines go on firing.
+    /// [passed over](ProcessRunner::skip). [`RunningProcess::status`] says what it is. Deadlines go on firing.
     #[default]
     Stop,
-    /// It is put aside with the error, and the next one is handled. Later events of the same process go on without it.
+    /// It is put aside with the error, and the next one is handled. Later events of the same process go on without it: they are
+    /// handled in a state that has not seen it, and where it was to start the process, they are ignored and gone for it. Use it
+    /// where inputs may be handled in any order, and each may start the process.
     Park,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    pub(super) owner: String,
     pub(super) on_failure: OnFailure,
     pub(super) batch: usize,
     pub(super) lease: Duration,
@@ -56,7 +56,6 @@ impl<P> Clone for ProcessRunner<P> {
             engine: self.engine.clone(),
             events: self.events.clone(),
             settings: self.settings.clone(),
-            status: Arc::clone(&self.status),
         }
     }
 }
@@ -66,14 +65,13 @@ impl<P: ProcessManager> ProcessRunner<P> {
     pub fn new(store: impl ProcessStore) -> Self {
         let env = Env::system();
         let settings = Settings {
-            owner: env.new_id().to_string(),
             on_failure: OnFailure::Stop,
             batch: 100,
             lease: Duration::from_secs(15),
             poll: Duration::from_secs(1),
         };
         let engine = Engine::new(Arc::new(store), env);
-        ProcessRunner { engine, events: None, settings, status: Arc::default() }
+        ProcessRunner { engine, events: None, settings }
     }
 
     /// Takes inputs from `events`, from its first event on. The checkpoint moves in the transaction of what follows from them.
@@ -101,10 +99,10 @@ impl<P: ProcessManager> ProcessRunner<P> {
         self
     }
 
-    /// Looks for events and deadlines at least this often; once a second unless told. A deadline that somebody else has set for
+    /// Looks for events and deadlines at least this often; once a second unless told, and not more often than once a millisecond. A deadline that somebody else has set for
     /// a time within it fires so much late.
     pub fn poll_every(mut self, poll: Duration) -> Self {
-        self.settings.poll = poll;
+        self.settings.poll = poll.max(Duration::from_millis(1));
         self
     }
 
@@ -114,16 +112,17 @@ impl<P: ProcessManager> ProcessRunner<P> {
         self
     }
 
-    /// Runs on tasks of its own until it is told to stop.
+    /// Runs on tasks of its own until it is told to stop. Each call is a runner for itself, of which one follows the event store.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub fn spawn(&self) -> RunningProcess {
-        let following = self.following();
+        let status = Arc::default();
+        let following = self.following(&status);
         let firing = self.firing();
         let env = &self.engine.env;
-        let (running, stop) = RunningProcess::new();
+        let (running, stop) = RunningProcess::new(status);
         let feed = following.map(|following| env.spawn(following.run(stop.clone())));
         running.with_tasks([Some(env.spawn(firing.run(stop))), feed])
     }
@@ -133,14 +132,17 @@ impl<P: ProcessManager> ProcessRunner<P> {
     ///
     /// # Errors
     ///
-    /// When a store does not answer, when another runner follows the event store, and where an input or a deadline cannot be
-    /// handled: the error is then what is wrong with it.
+    /// When a store does not answer, when another runner follows the event store, when others were faster or the answer was lost
+    /// ten times in a row, and where an input or a deadline cannot be handled: the error is then what is wrong with it, and the
+    /// deadlines that are due have fired all the same.
     ///
     /// # Cancellation
     ///
     /// What was done is stored. Others wait until the lease has passed.
     pub async fn catch_up(&self) -> Result<(), Error> {
-        let Some(mut following) = self.following() else { return self.firing().all().await.map(drop) };
+        let Some(mut following) = self.following(&Arc::default()) else {
+            return self.firing().all().await.map(drop);
+        };
         let caught_up = self.turns(&mut following).await;
         let released = following.release().await;
         caught_up.and(released)
@@ -149,14 +151,23 @@ impl<P: ProcessManager> ProcessRunner<P> {
     async fn turns(&self, following: &mut Following<P>) -> Result<(), Error> {
         let mut firing = self.firing();
         let end = following.end().await?;
+        let mut failed = 0;
         loop {
-            match following.turn().await? {
+            let turn = following.turn().await?;
+            failed = if matches!(turn, Turn::Again(_)) { failed + 1 } else { 0 };
+            match turn {
                 Turn::Moved => {}
+                Turn::Again(error) if failed == ATTEMPTS => return Err(error),
+                Turn::Again(error) => self.engine.env.sleep(following.again(&error, failed)).await,
                 // What is stored already may become readable only when a transaction beside it has ended.
                 Turn::AtEnd if !following.has_reached(&end) => following.wait(UNREADABLE).await?,
                 Turn::AtEnd if firing.all().await? == 0 => return Ok(()),
                 Turn::AtEnd => {}
-                Turn::Stopped(error) => return Err(error),
+                // What the process manager cannot handle keeps no deadline from firing.
+                Turn::Stopped(error) | Turn::Outdated(error) => {
+                    drop(firing.all().await);
+                    return Err(error);
+                }
                 Turn::Standby => {
                     let what = format!(
                         "catching up with `{}`: another runner follows the event store; stop it, or wait for its lease to end",
@@ -168,17 +179,13 @@ impl<P: ProcessManager> ProcessRunner<P> {
         }
     }
 
-    fn following(&self) -> Option<Following<P>> {
+    /// What follows the event store, for whoever does: two of them are never one, whether of one runner or of its clones.
+    fn following(&self, status: &Arc<Mutex<RunnerStatus>>) -> Option<Following<P>> {
         let events = Arc::clone(self.events.as_ref()?);
-        Some(Following::new(self.engine.clone(), events, self.settings.clone(), Arc::clone(&self.status)))
+        Some(Following::new(self.engine.clone(), events, self.settings.clone(), Arc::clone(status)))
     }
 
     fn firing(&self) -> Firing<P> {
         Firing::new(self.engine.clone(), self.settings.clone())
-    }
-
-    /// How this runner is doing.
-    pub fn status(&self) -> RunnerStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

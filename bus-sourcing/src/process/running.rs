@@ -1,8 +1,11 @@
 //! A runner that is at work.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::RunnerStatus;
 use crate::{Error, ErrorKind};
 
 /// A runner on tasks of its own. Dropping it stops it, without waiting for what it is doing.
@@ -10,6 +13,7 @@ use crate::{Error, ErrorKind};
 pub struct RunningProcess {
     stop: Option<watch::Sender<()>>,
     tasks: Vec<JoinHandle<Result<(), Error>>>,
+    status: Arc<Mutex<RunnerStatus>>,
 }
 
 /// Ends when the runner is to stop.
@@ -17,6 +21,11 @@ pub struct RunningProcess {
 pub(super) struct Stop(watch::Receiver<()>);
 
 impl Stop {
+    /// Whether it is to stop.
+    pub(super) fn is_told(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+
     pub(super) async fn wait(&mut self) {
         // Nothing is ever sent: the sender is dropped.
         while self.0.changed().await.is_ok() {}
@@ -24,9 +33,9 @@ impl Stop {
 }
 
 impl RunningProcess {
-    pub(super) fn new() -> (Self, Stop) {
+    pub(super) fn new(status: Arc<Mutex<RunnerStatus>>) -> (Self, Stop) {
         let (sender, receiver) = watch::channel(());
-        (RunningProcess { stop: Some(sender), tasks: Vec::new() }, Stop(receiver))
+        (RunningProcess { stop: Some(sender), tasks: Vec::new(), status }, Stop(receiver))
     }
 
     pub(super) fn with_tasks<const N: usize>(
@@ -37,7 +46,13 @@ impl RunningProcess {
         self
     }
 
-    /// Has it finish the step that it is making, and let others follow the event store at once.
+    /// How it is doing.
+    pub fn status(&self) -> RunnerStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has it finish the step that it is making, and let others follow the event store at once. Deadlines that it has claimed and
+    /// that have not fired yet fire when the lease has passed.
     ///
     /// # Errors
     ///

@@ -171,7 +171,7 @@ pub trait ProcessStore: fmt::Debug + Send + Sync + 'static {
     /// Dropping the future leaves it open whether they are removed.
     async fn remove_completed(&self, process: &str, before: Timestamp, limit: usize) -> Result<u64, Error>;
 
-    /// Puts `input` aside, or names one that is to be, in place of what is there about it.
+    /// Names `input`, which is to be put aside when it is met. What is there about it already stays as it is.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ pub trait ProcessStore: fmt::Debug + Send + Sync + 'static {
     /// # Cancellation
     ///
     /// Dropping the future leaves it open whether it is stored.
-    async fn park(&self, process: &str, input: &ParkedInput) -> Result<(), Error>;
+    async fn name_parked(&self, process: &str, input: &ParkedInput) -> Result<(), Error>;
 
     /// What is known about the input `event_id`, where it was put aside or named.
     ///

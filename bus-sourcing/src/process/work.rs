@@ -6,14 +6,12 @@ use jiff::Timestamp;
 use jitney_core::outbox::OutboxEvent;
 use jitney_core::{Head, Id};
 
+use super::panics::caught;
 use super::{
     Cause, CheckpointMove, Effects, Handling, Loaded, ParkedInput, PendingDeadline, ProcessChange,
     ProcessCommit, ProcessContext, ProcessInstance, ProcessManager, ProcessStep, StoredProcess,
 };
-use crate::{Error, ErrorKind};
-
-/// The most bytes that the key of a process may have.
-const MAX_KEY_BYTES: usize = 512;
+use crate::Error;
 
 /// The steps of some processes, one behind the other.
 #[derive(Debug)]
@@ -45,7 +43,18 @@ impl Work {
         input: P::Input,
         now: Timestamp,
     ) -> Result<Handling, Error> {
-        check_key::<P>(key, head)?;
+        let doing = || format!("handling event {} (`{}`) in process `{key}`", head.event_id, head.event_type);
+        caught::<P, _>(doing, || self.step::<P>(key, head, input, now))
+    }
+
+    fn step<P: ProcessManager>(
+        &mut self,
+        key: &str,
+        head: &Head,
+        input: P::Input,
+        now: Timestamp,
+    ) -> Result<Handling, Error> {
+        ProcessInstance::<P>::check_key(key, head)?;
         let mark = (key.to_owned(), head.event_id.clone());
         if self.handled.contains(&mark) {
             return Ok(Handling::Repeated);
@@ -70,6 +79,15 @@ impl Work {
 
     /// Has the process of `deadline` handle it, where the process is open and has not done so.
     pub(super) fn fire<P: ProcessManager>(
+        &mut self,
+        deadline: &PendingDeadline,
+        now: Timestamp,
+    ) -> Result<Handling, Error> {
+        let doing = || format!("handling deadline {} in process `{}`", deadline.deadline, deadline.key);
+        caught::<P, _>(doing, || self.fire_step::<P>(deadline, now))
+    }
+
+    fn fire_step<P: ProcessManager>(
         &mut self,
         deadline: &PendingDeadline,
         now: Timestamp,
@@ -123,7 +141,7 @@ impl Work {
             let pending = set.at.map(|at| PendingDeadline {
                 key: after.key.clone(),
                 deadline: set.deadline.clone(),
-                at: in_milliseconds(at),
+                at,
                 cause: cause.clone(),
             });
             change.deadlines.insert(set.deadline, pending);
@@ -161,21 +179,4 @@ fn begun(key: &str, now: Timestamp) -> StoredProcess {
         started_at: now,
         updated_at: now,
     }
-}
-
-/// What a store can keep of a time.
-fn in_milliseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
-}
-
-fn check_key<P: ProcessManager>(key: &str, head: &Head) -> Result<(), Error> {
-    if !key.is_empty() && key.len() <= MAX_KEY_BYTES && !key.contains('\0') {
-        return Ok(());
-    }
-    let (name, id, event_type) = (P::NAME, &head.event_id, &head.event_type);
-    let what = format!(
-        "finding the process of `{name}` for event {id} (`{event_type}`): its key {key:?} is empty, longer than \
-         {MAX_KEY_BYTES} bytes, or contains a NUL character; have `key` answer none for what belongs to no process"
-    );
-    Err(Error::new(ErrorKind::Invalid, what))
 }

@@ -168,9 +168,9 @@ impl ProcessStore for PostgresProcessStore {
         .await
     }
 
-    async fn park(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
+    async fn name_parked(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
         self.work("putting an input aside", async |connection, schema| {
-            parked::park(connection, schema, process, input).await
+            parked::name(connection, schema, process, input).await
         })
         .await
     }

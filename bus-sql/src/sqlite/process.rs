@@ -168,9 +168,9 @@ impl ProcessStore for SqliteProcessStore {
         .await
     }
 
-    async fn park(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
+    async fn name_parked(&self, process: &str, input: &ParkedInput) -> Result<(), Error> {
         self.write("putting an input aside", async |connection| {
-            parked::park(connection, process, input).await
+            parked::name(connection, process, input).await
         })
         .await
     }

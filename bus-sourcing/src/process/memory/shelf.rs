@@ -96,14 +96,14 @@ impl Shelf {
                 entry.deadlines.clear();
             }
         }
-        parked.into_iter().for_each(|input| self.park(input));
+        self.parked.extend(parked.into_iter().map(|input| (input.event_id.clone(), input)));
         if let Some(checkpoint) = checkpoint {
             self.position = checkpoint.to;
         }
     }
 
-    pub(super) fn park(&mut self, input: ParkedInput) {
-        self.parked.insert(input.event_id.clone(), input);
+    pub(super) fn name_parked(&mut self, input: &ParkedInput) {
+        self.parked.entry(input.event_id.clone()).or_insert_with(|| input.clone());
     }
 
     pub(super) fn parked_inputs(&self, limit: usize) -> Vec<ParkedInput> {

@@ -2,16 +2,23 @@
 
 use jitney_core::Id;
 use jitney_sourcing::process::ParkedInput;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, SqlStr};
 
 use crate::postgres::schema::Schema;
 use crate::process::{ParkedColumns, parked};
 
+/// Puts it aside, in place of what names it.
 const PARK: &str = "
 INSERT INTO {schema}.process_parked (process, event_id, aggregate_type, aggregate_id, what, error, time_ms)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (process, event_id) DO UPDATE SET aggregate_type = excluded.aggregate_type,
     aggregate_id = excluded.aggregate_id, what = excluded.what, error = excluded.error, time_ms = excluded.time_ms";
+
+/// Names one that is to be; `error` is none.
+const NAME: &str = "
+INSERT INTO {schema}.process_parked (process, event_id, aggregate_type, aggregate_id, what, error, time_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (process, event_id) DO NOTHING";
 
 const GET: &str = "
 SELECT event_id, aggregate_type, aggregate_id, what, error, time_ms FROM {schema}.process_parked
@@ -29,18 +36,34 @@ pub(super) async fn park(
     process: &str,
     input: &ParkedInput,
 ) -> Result<(), sqlx::Error> {
+    insert(connection, schema.sql(PARK), process, input).await
+}
+
+pub(super) async fn name(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    process: &str,
+    input: &ParkedInput,
+) -> Result<(), sqlx::Error> {
+    insert(connection, schema.sql(NAME), process, input).await
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    sql: SqlStr,
+    process: &str,
+    input: &ParkedInput,
+) -> Result<(), sqlx::Error> {
     let stream = input.stream.as_ref();
-    // What the server takes in a text.
-    let error = input.error.as_ref().map(|error| error.replace('\0', "\u{fffd}"));
-    let park = sqlx::query(schema.sql(PARK))
+    let insert = sqlx::query(sql)
         .bind(process)
-        .bind(input.event_id.to_string())
-        .bind(stream.map(|stream| stream.aggregate_type()))
-        .bind(stream.map(|stream| stream.aggregate_id()))
-        .bind(&input.what)
-        .bind(error)
+        .bind(text(&input.event_id.to_string()))
+        .bind(stream.map(|stream| text(stream.aggregate_type())))
+        .bind(stream.map(|stream| text(stream.aggregate_id())))
+        .bind(text(&input.what))
+        .bind(input.error.as_deref().map(text))
         .bind(input.at.as_millisecond());
-    park.execute(connection).await.map(drop)
+    insert.execute(connection).await.map(drop)
 }
 
 pub(super) async fn get(
@@ -49,7 +72,7 @@ pub(super) async fn get(
     process: &str,
     event_id: &Id,
 ) -> Result<Option<ParkedInput>, sqlx::Error> {
-    let get = sqlx::query_as(schema.sql(GET)).bind(process).bind(event_id.to_string());
+    let get = sqlx::query_as(schema.sql(GET)).bind(process).bind(text(&event_id.to_string()));
     let row: Option<ParkedColumns> = get.fetch_optional(connection).await?;
     Ok(row.map(parked))
 }
@@ -72,6 +95,11 @@ pub(super) async fn remove(
     process: &str,
     event_id: &Id,
 ) -> Result<(), sqlx::Error> {
-    let remove = sqlx::query(schema.sql(REMOVE)).bind(process).bind(event_id.to_string());
+    let remove = sqlx::query(schema.sql(REMOVE)).bind(process).bind(text(&event_id.to_string()));
     remove.execute(connection).await.map(drop)
+}
+
+/// `value` as the server takes it: an event may be put aside for what the server refuses.
+fn text(value: &str) -> String {
+    value.replace('\0', "\u{fffd}")
 }

@@ -6,10 +6,16 @@ use sqlx::SqliteConnection;
 
 use crate::process::{ParkedColumns, parked};
 
+/// Puts it aside, in place of what names it.
 const PARK: &str = "INSERT INTO jitney_process_parked (process, event_id, aggregate_type, aggregate_id, what, error, time) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
      ON CONFLICT (process, event_id) DO UPDATE SET aggregate_type = excluded.aggregate_type, \
      aggregate_id = excluded.aggregate_id, what = excluded.what, error = excluded.error, time = excluded.time";
+
+/// Names one that is to be; `error` is none.
+const NAME: &str = "INSERT INTO jitney_process_parked (process, event_id, aggregate_type, aggregate_id, what, error, time) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+     ON CONFLICT (process, event_id) DO NOTHING";
 
 const GET: &str = "SELECT event_id, aggregate_type, aggregate_id, what, error, time FROM jitney_process_parked \
                    WHERE process = ?1 AND event_id = ?2";
@@ -24,8 +30,25 @@ pub(super) async fn park(
     process: &str,
     input: &ParkedInput,
 ) -> Result<(), sqlx::Error> {
+    insert(connection, PARK, process, input).await
+}
+
+pub(super) async fn name(
+    connection: &mut SqliteConnection,
+    process: &str,
+    input: &ParkedInput,
+) -> Result<(), sqlx::Error> {
+    insert(connection, NAME, process, input).await
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    process: &str,
+    input: &ParkedInput,
+) -> Result<(), sqlx::Error> {
     let stream = input.stream.as_ref();
-    let park = sqlx::query(PARK)
+    let insert = sqlx::query(sql)
         .bind(process)
         .bind(input.event_id.to_string())
         .bind(stream.map(|stream| stream.aggregate_type()))
@@ -33,7 +56,7 @@ pub(super) async fn park(
         .bind(&input.what)
         .bind(&input.error)
         .bind(input.at.as_millisecond());
-    park.execute(connection).await.map(drop)
+    insert.execute(connection).await.map(drop)
 }
 
 pub(super) async fn get(
