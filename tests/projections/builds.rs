@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jitney::sourcing::ErrorKind;
-use jitney::sourcing::projection::BuildState;
+use jitney::sourcing::projection::{BuildState, ShardState};
 
 use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
 
@@ -140,4 +140,43 @@ pub(crate) async fn a_rebuild_does_not_overtake_the_live_build(database: &impl D
     projector.shutdown().await.unwrap();
     let told: Vec<_> = conduct.told().into_iter().map(|(_, sequence)| sequence).collect();
     assert_eq!((database.rows().await, told), (payer.rows(1), vec![1, 2, 3]));
+}
+
+pub(crate) async fn a_version_that_takes_over_in_the_past_tells_nobody_of_it(database: &impl Database) {
+    takes_over_in_the_past(database, 1).await;
+}
+
+pub(crate) async fn a_version_of_fewer_shards_that_takes_over_in_the_past_tells_nobody_of_it(
+    database: &impl Database,
+) {
+    takes_over_in_the_past(database, 3).await;
+}
+
+async fn takes_over_in_the_past(database: &impl Database, shards: u16) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    payer.pay_all(&*store, 6, 1).await;
+    payer.pay(&*store, "a", &[1, POISON, 3]).await;
+    payer.pay_all(&*store, 6, 1).await;
+    let old = database.projector(1, &Conduct::default()).await.shards(shards).start().await.unwrap();
+    assert_eq!(old.wait_for_end(PATIENCE).await.unwrap_err().kind(), ErrorKind::Projection);
+    until("the others are at the end", async || {
+        let build = database.build(BuildState::Live).await.unwrap();
+        let end = store.end().await.unwrap();
+        let is_done = |shard: &ShardState| shard.stopped.is_some() || shard.position.has_reached(&end);
+        build.shards.iter().all(is_done)
+    })
+    .await;
+    old.shutdown().await.unwrap();
+    conduct.mend();
+    let new = database.projector(2, &conduct).await.start().await.unwrap();
+    until("the mended version is live", async || {
+        database.build(BuildState::Live).await.is_some_and(|build| build.version == 2)
+    })
+    .await;
+    new.wait_for_end(PATIENCE).await.unwrap();
+    let position = payer.pay(&*store, "a", &[4]).await;
+    new.wait_for(&position, PATIENCE).await.unwrap();
+    new.shutdown().await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(2));
+    assert_eq!(conduct.told(), [("a".to_owned(), 4)], "only of what came later");
 }

@@ -58,8 +58,11 @@ where
             if !transaction.advance(&step).await? {
                 return Ok(false);
             }
-            for events in events.chunk_by(|a, b| live.has_handled(a) == live.has_handled(b)) {
-                let is_new = events.first().is_some_and(|event| !live.has_handled(event));
+            let is_new = |event: &StoredEvent| {
+                !live.has_handled(event) && !live.live_from.has_reached(event.position())
+            };
+            for events in events.chunk_by(|a, b| is_new(a) == is_new(b)) {
+                let is_new = events.first().is_some_and(is_new);
                 apply(core, events, &mut Projecting::new(transaction.connection(), is_new)).await?;
                 if is_new {
                     told.extend_from_slice(events);

@@ -14,7 +14,7 @@ use super::status::ProjectionLag;
 use super::step::Core;
 use super::swap::replace;
 use super::{Build, BuildState, NewBuild, Projection, ReadModel, ReadModelTransaction, ShardLease};
-use crate::{Error, ErrorKind, Position};
+use crate::{Error, ErrorKind};
 
 /// How long to wait behind the end of a shard's work, so that nothing is asked without pause.
 const BREATH: Duration = Duration::from_millis(10);
@@ -85,10 +85,11 @@ where
                 return Ok(Made::First);
             }
         };
-        // What is there already when a projection first is happened before it.
-        let live_from = match state {
-            BuildState::Live => core.store.end().await?,
-            BuildState::Next => Position::START,
+        let live_from = match live {
+            // What the live build tells nobody of, the one that takes its place tells nobody of either.
+            Some(live) => live.live_from.clone(),
+            // What is there already when a projection first is happened before it.
+            None => core.store.end().await?,
         };
         let new =
             NewBuild { projection: name.to_owned(), state, version, shards: core.settings.shards, live_from };
