@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jitney::Env;
 use jitney::handler::HandlerError;
-use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, StoredEvent};
+use jitney::sourcing::{
+    ErrorKind, EventStore, Filter, Projecting, Projection, ProjectionHandle, StoredEvent,
+};
 use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
 };
@@ -135,4 +137,23 @@ async fn a_swap_leaves_one_schema_and_an_interrupted_one_is_cleaned_up() {
     let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'purses%'";
     let schemas: Vec<String> = query_scalar(schemas).fetch_all(database.store.pool()).await.unwrap();
     assert_eq!(schemas, ["purses"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_leaves_a_schema_alone_that_only_has_the_name_of_its_place() {
+    let (database, conduct) = (Postgres::new().await, Conduct::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    raw_sql("CREATE SCHEMA purses__next; CREATE TABLE purses__next.mine (a text)")
+        .execute(database.store.pool())
+        .await
+        .unwrap();
+    let error = database.projector(1, &conduct).await.rebuild().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("there is a schema `purses__next`"), "{error}");
+    query("SELECT a FROM purses__next.mine").execute(database.store.pool()).await.unwrap();
+    // Nor can a projection be called as the place of a build of another one is.
+    for name in ["purses__next", "purses__old"] {
+        let error = ProjectionHandle::new(database.model().await, name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{name}");
+    }
 }

@@ -18,7 +18,7 @@ pub trait Projection: Send + Sync + 'static {
     type Connection: Send;
 
     /// Its name, which its checkpoints are stored under, and its place in the database is called: 1 to 50 small letters,
-    /// digits and `_`, the first no digit. Never changes.
+    /// digits and `_`, the first no digit, without `__next` or `__old` at its end. Never changes.
     fn name(&self) -> &str;
 
     /// Raised when [`prepare`](Self::prepare) or [`apply`](Self::apply) make another read model of the same events: the

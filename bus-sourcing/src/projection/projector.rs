@@ -18,6 +18,9 @@ use crate::{Error, ErrorKind, EventStore, IntoEventStore};
 /// The longest name of a projection, so that a database can have more than one place for it.
 const LONGEST_NAME: usize = 50;
 
+/// What is behind the name of a projection where another build than the live one is.
+const RESERVED: [&str; 2] = ["__next", "__old"];
+
 /// What becomes of an event that a projection cannot handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -190,12 +193,14 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let is_word = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
     let starts_well = name.starts_with(|c: char| c == '_' || c.is_ascii_lowercase());
-    if starts_well && name.len() <= LONGEST_NAME && name.chars().all(is_word) && !name.starts_with("pg_") {
+    let ends_well = !RESERVED.iter().any(|end| name.ends_with(end));
+    let is_plain = name.len() <= LONGEST_NAME && name.chars().all(is_word) && !name.starts_with("pg_");
+    if starts_well && ends_well && is_plain {
         return Ok(());
     }
     let what = format!(
         "setting up projection `{name}`: choose a name of small letters, digits and `_`, of up to {LONGEST_NAME}, that starts \
-         with no digit and not with `pg_`"
+         with no digit and not with `pg_`, and does not end with `__next` or `__old`, which builds of others are called by"
     );
     Err(Error::new(ErrorKind::Config, what))
 }

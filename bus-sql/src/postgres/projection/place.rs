@@ -57,8 +57,11 @@ pub(super) async fn begin(
     lock(&mut transaction, schema, projection).await.map_err(failed)?;
     if new.state == BuildState::Next {
         let remove = sqlx::query(schema.sql(REMOVE_NEXT)).bind(projection);
-        remove.execute(&mut *transaction).await.map_err(failed)?;
-        sqlx::raw_sql(place.sql(DROP)).execute(&mut *transaction).await.map_err(failed)?;
+        let removed = remove.execute(&mut *transaction).await.map_err(failed)?;
+        // Without a build there, the schema is somebody else's.
+        if removed.rows_affected() > 0 {
+            sqlx::raw_sql(place.sql(DROP)).execute(&mut *transaction).await.map_err(failed)?;
+        }
     }
     let add = sqlx::query_scalar(schema.sql(ADD))
         .bind(projection)
@@ -70,17 +73,7 @@ pub(super) async fn begin(
     let add_shards = sqlx::query(schema.sql(ADD_SHARDS)).bind(build).bind(i32::from(new.shards));
     add_shards.execute(&mut *transaction).await.map_err(failed)?;
     let create = sqlx::raw_sql(place.sql(CREATE)).execute(&mut *transaction).await;
-    create.map_err(|error| {
-        let is_there = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == EXISTS);
-        if !is_there {
-            return failed(error);
-        }
-        let what = format!(
-            "{doing}: there is a schema `{}` that was not made for it; drop it, or give the projection another name",
-            place.name()
-        );
-        Error::new(ErrorKind::Config, what).with_source(error)
-    })?;
+    create.map_err(|error| taken(&doing, &place, error))?;
     let id = jitney_sourcing::projection::BuildId {
         projection: projection.to_owned(),
         number: build.unsigned_abs(),
@@ -89,23 +82,45 @@ pub(super) async fn begin(
     PostgresTransaction::of(store, transaction, id).in_place().await.map(Some)
 }
 
+/// The error of a schema that could not be called as `place` is.
+fn taken(doing: &str, place: &Schema, error: sqlx::Error) -> Error {
+    let is_there = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == EXISTS);
+    if !is_there {
+        return failed(doing, error, Effect::None);
+    }
+    let what = format!(
+        "{doing}: there is a schema `{}` that was not made for it; drop it, or give the projection another name",
+        place.name()
+    );
+    Error::new(ErrorKind::Config, what).with_source(error)
+}
+
 /// Lets the next build of a projection take the place of the live one.
 pub(super) async fn replace(
     connection: &mut PgConnection,
     schema: &Schema,
     projection: &str,
 ) -> Result<(), Error> {
-    let failed = |error| failed(&format!("swapping projection `{projection}`"), error, Effect::None);
+    let doing = format!("swapping projection `{projection}`");
+    let failed = |error| failed(&doing, error, Effect::None);
     lock(connection, schema, projection).await.map_err(failed)?;
+    // Only a build whose place was taken has left that schema; without one, it is somebody else's.
+    let retired = sqlx::query_scalar(schema.sql(RETIRED)).bind(projection);
+    let retired: bool = retired.fetch_one(&mut *connection).await.map_err(failed)?;
     for change in [FENCE, RETIRE, LET_IN] {
         sqlx::query(schema.sql(change)).bind(projection).execute(&mut *connection).await.map_err(failed)?;
     }
     let (live, next) = (schema_of(projection, BuildState::Live)?, schema_of(projection, BuildState::Next)?);
     let old = old(projection)?;
-    sqlx::raw_sql(old.sql(DROP)).execute(&mut *connection).await.map_err(failed)?;
+    if retired {
+        sqlx::raw_sql(old.sql(DROP)).execute(&mut *connection).await.map_err(failed)?;
+        let remove = sqlx::query(schema.sql(REMOVE_RETIRED)).bind(projection);
+        remove.execute(&mut *connection).await.map_err(failed)?;
+    }
     for (from, to) in [(&live, &old), (&next, &live)] {
         let rename = from.sql(&format!("ALTER SCHEMA {{schema}} RENAME TO \"{}\"", to.name()));
-        sqlx::raw_sql(rename).execute(&mut *connection).await.map_err(failed)?;
+        let renamed = sqlx::raw_sql(rename).execute(&mut *connection).await;
+        renamed.map_err(|error| taken(&doing, to, error))?;
     }
     Ok(())
 }
