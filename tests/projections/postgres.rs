@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jitney::Env;
 use jitney::handler::HandlerError;
 use jitney::sourcing::{
-    ErrorKind, EventStore, Filter, Projecting, Projection, ProjectionHandle, StoredEvent,
+    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector, StoredEvent,
 };
 use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
 };
 use jitney::sql::{PostgresReadModel, PostgresStore};
 
-use crate::setting::{Conduct, Database, PurseEvent, Row, Rows};
+use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows};
 
 pub(crate) struct Postgres {
     store: PostgresStore,
@@ -156,4 +156,63 @@ async fn a_rebuild_leaves_a_schema_alone_that_only_has_the_name_of_its_place() {
         let error = ProjectionHandle::new(database.model().await, name).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{name}");
     }
+}
+
+/// Goes on behind a statement that has failed, and writes what only the end of the transaction refuses.
+struct Careless;
+
+impl Projection for Careless {
+    type Connection = PgConnection;
+
+    fn name(&self) -> &str {
+        "careless"
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of::<PurseEvent>()
+    }
+
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+        let seen = "CREATE TABLE seen (cents bigint PRIMARY KEY)";
+        let late = "CREATE TABLE late (cents bigint REFERENCES seen DEFERRABLE INITIALLY DEFERRED)";
+        for sql in [seen, late] {
+            query(sql).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(
+        &self,
+        event: &StoredEvent,
+        at: &mut Projecting<'_, PgConnection>,
+    ) -> Result<(), HandlerError> {
+        let PurseEvent::Filled { cents } = event.decode().map_err(HandlerError::permanent)?;
+        match cents {
+            2 => drop(query("SELECT 1 / 0").execute(at.connection()).await),
+            3 => drop(query("INSERT INTO late VALUES (99)").execute(at.connection()).await?),
+            _ => {
+                let insert = query("INSERT INTO seen VALUES ($1)").bind(i64::try_from(cents)?);
+                insert.execute(at.connection()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_committed_does_not_count_as_handled() {
+    let (database, mut payer) = (Postgres::new().await, Payer::default());
+    let projector = Projector::new(database.store(), database.model().await, Careless);
+    let projector = projector.on_failure(OnFailure::Park).start().await.unwrap();
+    for cents in [1, 2, 3, 4] {
+        let position = payer.pay(&database.store, "a", &[cents]).await;
+        projector.wait_for(&position, PATIENCE).await.unwrap();
+    }
+    let seen = query_scalar::<_, i64>("SELECT cents FROM careless.seen ORDER BY cents");
+    assert_eq!(seen.fetch_all(database.store.pool()).await.unwrap(), [1, 4]);
+    let passed = projector.passed(10).await.unwrap();
+    let errors: Vec<_> = passed.iter().map(|passed| (passed.event.sequence, &*passed.event.error)).collect();
+    let [(3, late), (2, behind)] = errors[..] else { panic!("{errors:?}") };
+    assert!(late.contains("foreign key") && behind.contains("savepoint"), "{errors:?}");
+    projector.shutdown().await.unwrap();
 }

@@ -9,7 +9,7 @@ use super::projector::Settings;
 use super::{
     Build, BuildState, PassedEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, Step,
 };
-use crate::{Error, EventStore, Filter, Position, StoredEvent};
+use crate::{Error, ErrorKind, EventStore, Filter, Position, StoredEvent};
 
 /// What all parts of a projector have in common.
 pub(super) struct Core<P, M> {
@@ -73,7 +73,14 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
                 return Ok(Stepped::Refused(error));
             }
         }
-        transaction.commit().await?;
+        match transaction.commit().await {
+            Ok(()) => {}
+            // What was applied cannot be committed, however often it is tried: a constraint that is checked at the end.
+            Err(error) if !events.is_empty() && is_refusal(&error) => {
+                return Ok(Stepped::Refused(HandlerError::permanent(error)));
+            }
+            Err(error) => return Err(error),
+        }
         lease.position = to.clone();
         self.news.send_modify(|times| *times = times.wrapping_add(1));
         if live {
@@ -81,4 +88,9 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         }
         Ok(Stepped::Moved)
     }
+}
+
+/// Whether a commit failed because of what it was to commit: nothing of it was.
+fn is_refusal(error: &Error) -> bool {
+    !error.is_retryable() && !matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unknown | ErrorKind::Config)
 }

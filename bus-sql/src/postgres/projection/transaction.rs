@@ -1,7 +1,7 @@
 //! Transactions of a build: what is applied, and the checkpoint with it.
 
-use jitney_sourcing::Error;
 use jitney_sourcing::projection::{Build, BuildId, ReadModelTransaction, Step};
+use jitney_sourcing::{Error, ErrorKind};
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{BUILDS, looking, place, schema_of, shard};
@@ -34,6 +34,12 @@ ORDER BY build, shard FOR UPDATE";
 const PASS: &str = "
 INSERT INTO {schema}.projection_passed (build, event_id, skipped, event) VALUES ($1, $2, $3, $4)
 ON CONFLICT (build, event_id) DO NOTHING";
+
+/// In a transaction that has failed, the server answers a commit by a rollback, and says nothing of it. This is refused there.
+const IS_WHOLE: &str = "SELECT 1";
+
+/// The error code of everything that is sent in a transaction that has failed.
+const IN_FAILED_TRANSACTION: &str = "25P02";
 
 /// A transaction of a [`PostgresReadModel`](super::PostgresReadModel).
 #[derive(Debug)]
@@ -127,10 +133,25 @@ impl ReadModelTransaction for PostgresTransaction {
         place::replace(&mut self.transaction, self.store.schema(), &self.build.projection).await
     }
 
-    async fn commit(self) -> Result<(), Error> {
+    async fn commit(mut self) -> Result<(), Error> {
+        let whole = sqlx::query(IS_WHOLE).execute(&mut *self.transaction).await;
+        whole.map_err(|error| not_whole(&self.build, error))?;
         let committed = self.transaction.commit().await;
         committed.map_err(|error| failed(&doing(&self.build), error, Effect::Possible))
     }
+}
+
+fn not_whole(build: &BuildId, error: sqlx::Error) -> Error {
+    let doing = doing(build);
+    let code = error.as_database_error().and_then(|error| error.code());
+    if code.is_none_or(|code| code != IN_FAILED_TRANSACTION) {
+        return failed(&doing, error, Effect::None);
+    }
+    let what = format!(
+        "{doing}: one of the statements has failed, and the handler went on behind it; return the error, or try the statement in a \
+         savepoint"
+    );
+    Error::new(ErrorKind::Projection, what).with_source(error)
 }
 
 fn doing(build: &BuildId) -> String {
