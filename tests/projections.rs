@@ -39,6 +39,7 @@ macro_rules! all_checks {
                 what_has_stopped_goes_on_when_it_is_mended
                 an_event_that_cannot_be_handled_is_parked_where_that_is_wanted
                 an_error_that_is_not_permanent_is_tried_again
+                a_panic_is_an_error_that_stops_its_shard
                 another_number_of_shards_is_refused
                 what_is_told_behind_a_commit_is_told_once_and_not_of_the_past;
             builds:

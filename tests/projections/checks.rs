@@ -5,7 +5,7 @@ use std::time::Duration;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, Step};
 use jitney::sourcing::{ErrorKind, OnFailure, Position, ReadModel};
 
-use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
+use crate::setting::{Conduct, Database, PANIC, PATIENCE, POISON, Payer, until};
 
 pub(crate) async fn what_is_appended_is_in_the_read_model(database: &impl Database) {
     let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
@@ -231,6 +231,20 @@ pub(crate) async fn an_error_that_is_not_permanent_is_tried_again(database: &imp
     assert!(!error.is_retryable() && error.to_string().contains("not just now"), "{error:?}");
     let stopped = database.build(BuildState::Live).await.unwrap().shards[0].stopped.clone().unwrap();
     assert_eq!(stopped.attempts, 5);
+    projector.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_panic_is_an_error_that_stops_its_shard(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    let policy = jitney::middleware::RetryPolicy::attempts(2);
+    let policy = policy.between(Duration::from_millis(1), Duration::from_millis(2));
+    let position = payer.pay(&*store, "a", &[1, PANIC, 2]).await;
+    let projector = database.projector(1, &conduct).await.retry(policy).start().await.unwrap();
+    let error = projector.wait_for(&position, PATIENCE).await.unwrap_err();
+    assert!(!error.is_retryable(), "{error}");
+    let stopped = database.build(BuildState::Live).await.unwrap().shards[0].stopped.clone().unwrap();
+    assert_eq!((stopped.sequence, stopped.attempts), (2, 2));
+    assert!(stopped.error.contains("panicked") && stopped.error.contains("nobody has so much"), "{stopped}");
     projector.shutdown().await.unwrap();
 }
 

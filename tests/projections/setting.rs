@@ -26,6 +26,9 @@ pub(crate) enum PurseEvent {
 /// What cannot be handled, unless the projection is mended.
 pub(crate) const POISON: u64 = 13;
 
+/// What nobody has reckoned with.
+pub(crate) const PANIC: u64 = 666;
+
 /// What a row of the read model has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Row {
@@ -76,6 +79,7 @@ impl Conduct {
         if cents == POISON && !*self.0.mended.lock().unwrap() {
             return Err(HandlerError::permanent("that is an unlucky number"));
         }
+        assert_ne!(cents, PANIC, "nobody has so much");
         let fail = |times: u32| times.checked_sub(1);
         if self.0.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail).is_ok() {
             return Err(HandlerError::retryable("not just now"));

@@ -52,8 +52,8 @@ pub trait Projection: Send + Sync + 'static {
     /// # Errors
     ///
     /// A permanent error stops the projection at the event, or parks it, as the projector is
-    /// [told](crate::Projector::on_failure); another one does so when a number of attempts have failed. Everything of the
-    /// transaction is rolled back.
+    /// [told](crate::Projector::on_failure); another one, and a panic, does so when a number of attempts have failed. Everything of
+    /// the transaction is rolled back.
     ///
     /// # Cancellation
     ///

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::projector::Settings;
 use super::{
     Build, BuildState, PassedEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, Step,
+    panics,
 };
 use crate::{Error, ErrorKind, EventStore, Filter, Position, StoredEvent};
 
@@ -69,7 +70,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         let live = events.first().is_some_and(|event| Self::is_live(build, event));
         if !events.is_empty() {
             let mut at = Projecting::new(transaction.connection(), live);
-            if let Err(error) = self.projection.apply_batch(events, &mut at).await {
+            if let Err(error) = panics::apply(&self.projection, events, &mut at).await {
                 return Ok(Stepped::Refused(error));
             }
         }
@@ -84,7 +85,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         lease.position = to.clone();
         self.news.send_modify(|times| *times = times.wrapping_add(1));
         if live {
-            self.projection.after_commit(events).await;
+            panics::tell(&self.projection, events).await;
         }
         Ok(Stepped::Moved)
     }

@@ -6,7 +6,7 @@
 
 use super::build::shard_of;
 use super::step::Core;
-use super::{Build, BuildState, Projecting, Projection, ReadModel, ReadModelTransaction, Step};
+use super::{Build, BuildState, Projecting, Projection, ReadModel, ReadModelTransaction, Step, panics};
 use crate::{Error, ErrorKind, Position, StoredEvent};
 
 /// No more pages than that are handled while nobody else can.
@@ -79,7 +79,7 @@ where
         "a rebuilt projection has taken its place"
     );
     if !told.is_empty() {
-        core.projection.after_commit(&told).await;
+        panics::tell(&core.projection, &told).await;
     }
     Ok(true)
 }
@@ -89,7 +89,7 @@ async fn apply<P: Projection, M>(
     events: &[StoredEvent],
     at: &mut Projecting<'_, P::Connection>,
 ) -> Result<(), Error> {
-    core.projection.apply_batch(events, at).await.map_err(|error| {
+    panics::apply(&core.projection, events, at).await.map_err(|error| {
         let name = core.projection.name();
         let what = format!(
             "letting a rebuilt projection `{name}` take its place: handling the last events before that"
