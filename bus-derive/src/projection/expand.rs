@@ -14,7 +14,7 @@ pub(super) fn expand(arguments: &Arguments, block: &ItemImpl, methods: &Methods)
     let error = quote!(#facade::handler::HandlerError);
     let (name, version) = (arguments.name.get(), arguments.version.get().copied().unwrap_or(1));
     let (self_ty, connection) = (&block.self_ty, &methods.connection);
-    let (impl_generics, _, where_clause) = block.generics.split_for_impl();
+    let where_clause = &block.generics.where_clause;
     let accepts = methods.handlers.iter().map(|Handler { event, cfgs, .. }| {
         let accepts = quote_spanned!(event.span()=> <#event as #facade::event::DomainEvent>::accepts());
         quote!(#(#cfgs)* __types.extend(#accepts);)
@@ -40,7 +40,7 @@ pub(super) fn expand(arguments: &Arguments, block: &ItemImpl, methods: &Methods)
         #(#cfgs)*
         #[automatically_derived]
         #[allow(clippy::all, clippy::pedantic)]
-        impl #impl_generics #sourcing::Projection for #self_ty #where_clause {
+        impl #sourcing::Projection for #self_ty #where_clause {
             type Connection = #connection;
 
             fn name(&self) -> &str {
