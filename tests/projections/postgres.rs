@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jitney::Env;
 use jitney::handler::HandlerError;
 use jitney::sourcing::{
-    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector, StoredEvent,
+    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector,
+    StoredEvent,
 };
 use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,

@@ -153,7 +153,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); of kind [`Projection`](ErrorKind::Projection) when it stops at an event, which is then named.
+    /// As [`start`](Self::start); of kind [`Projection`](ErrorKind::Projection) when it stops at an event, which is then named; and
+    /// that of the database when it refuses to let the new one take its place.
     /// What is made so far stays beside the old one, and the next call goes on with it.
     ///
     /// # Panics
@@ -184,8 +185,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
             return Err(Error::new(ErrorKind::Config, what));
         }
         let (filter, worker) = (projection.filter(), settings.env.new_id().to_string());
-        let news = watch::Sender::new(0);
-        Ok(Arc::new(Core { store, model, projection, filter, settings, worker, news }))
+        let (news, failed_swap) = (watch::Sender::new(0), Arc::default());
+        Ok(Arc::new(Core { store, model, projection, filter, settings, worker, news, failed_swap }))
     }
 }
 

@@ -1,14 +1,14 @@
 //! One step: some events, applied in one transaction in which the checkpoint moves.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jitney_core::handler::HandlerError;
 use tokio::sync::watch;
 
 use super::projector::Settings;
 use super::{
-    Build, BuildState, PassedEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, Step,
-    panics,
+    Build, BuildState, PassedEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease,
+    Step, panics,
 };
 use crate::{Error, ErrorKind, EventStore, Filter, Position, StoredEvent};
 
@@ -23,6 +23,8 @@ pub(super) struct Core<P, M> {
     pub(super) worker: String,
     /// Changes when something was committed, or is to be looked at.
     pub(super) news: watch::Sender<u64>,
+    /// Why the last swap cannot be, until somebody who waits for it is told.
+    pub(super) failed_swap: Arc<Mutex<Option<Error>>>,
 }
 
 /// What became of a step.
@@ -93,5 +95,6 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
 
 /// Whether a commit failed because of what it was to commit: nothing of it was.
 fn is_refusal(error: &Error) -> bool {
-    !error.is_retryable() && !matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unknown | ErrorKind::Config)
+    !error.is_retryable()
+        && !matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unknown | ErrorKind::Config)
 }

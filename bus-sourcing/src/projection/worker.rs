@@ -12,8 +12,7 @@ use tokio::time::Instant;
 use super::shard::Shard;
 use super::status::ProjectionLag;
 use super::step::Core;
-use super::swap::replace;
-use super::{Build, BuildState, NewBuild, Projection, ReadModel, ReadModelTransaction, ShardLease};
+use super::{Build, BuildState, NewBuild, Projection, ReadModel, ReadModelTransaction, ShardLease, swap};
 use crate::{Error, ErrorKind};
 
 /// How long to wait behind the end of a shard's work, so that nothing is asked without pause.
@@ -191,8 +190,11 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
         let builds = core.model.builds(core.name()).await?;
         let live = builds.iter().find(|build| build.id.state == BuildState::Live);
         let next = builds.iter().find(|build| build.id.state == BuildState::Next);
-        if let (true, Some(next)) = (std::mem::take(&mut self.caught_up), self.is_mine(next))
-            && replace(&core, next).await?
+        let caught_up = std::mem::take(&mut self.caught_up);
+        if let (Some(live), Some(next)) = (live, self.is_mine(next))
+            // Whoever waits for a rebuild tries also where all shards are at work elsewhere, so as to hear what is wrong.
+            && (caught_up || (self.task == Task::Rebuild && swap::is_there(live, next)))
+            && swap::swap(&core, live, next).await?
         {
             // What is known of the shards is no longer true.
             self.stop_all();

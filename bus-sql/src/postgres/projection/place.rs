@@ -84,7 +84,8 @@ pub(super) async fn begin(
 
 /// The error of a schema that could not be called as `place` is.
 fn taken(doing: &str, place: &Schema, error: sqlx::Error) -> Error {
-    let is_there = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == EXISTS);
+    let is_there =
+        error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == EXISTS);
     if !is_there {
         return failed(doing, error, Effect::None);
     }
