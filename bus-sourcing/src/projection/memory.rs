@@ -177,9 +177,9 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModelTransaction for Memory
         Ok(self.record.builds())
     }
 
-    async fn replace(&mut self) -> Result<(), Error> {
+    async fn replace(&mut self) -> Result<bool, Error> {
         self.record.replace(self.number);
-        Ok(())
+        Ok(true)
     }
 
     async fn commit(mut self) -> Result<(), Error> {

@@ -122,11 +122,12 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<PassedEvent>, Error>> + Send;
 
-    /// Removes what is left of builds whose place was taken, where something is.
+    /// Removes what is left of builds whose place was taken, where something is. It waits for no reader for longer than a part of
+    /// a second, since the worker that calls it has leases to keep.
     ///
     /// # Errors
     ///
-    /// When the database does not answer. What is left does no harm.
+    /// When the database does not answer, or somebody still reads there. What is left does no harm, and is removed later.
     fn clean_up(&self, projection: &str) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = projection;
         async { Ok(()) }
@@ -157,12 +158,14 @@ pub trait ReadModelTransaction: Send {
     fn lock(&mut self) -> impl Future<Output = Result<Vec<Build>, Error>> + Send;
 
     /// Lets this build, which is the next one, take the place of the live one. To be called behind [`lock`](Self::lock), and
-    /// behind everything else.
+    /// behind everything else. False where what is left of an earlier build has yet to be
+    /// [removed](ReadModel::clean_up): then nothing is to be committed.
     ///
     /// # Errors
     ///
-    /// When the database does not answer.
-    fn replace(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// When the database does not answer; and of kind [`Config`](crate::ErrorKind::Config) when a place is taken by something
+    /// else.
+    fn replace(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Commits it.
     ///

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use jitney_core::error_chain;
 use jitney_core::handler::HandlerError;
 use tokio::sync::watch;
 
@@ -45,6 +46,18 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
     /// Whether what is done about `event` in `build` is done for the first time.
     pub(super) fn is_live(build: &Build, event: &StoredEvent) -> bool {
         build.id.state == BuildState::Live && !build.live_from.has_reached(event.position())
+    }
+
+    /// Removes what is left of builds whose place was taken. Whether nothing is.
+    pub(super) async fn tidy(&self) -> bool {
+        let Err(error) = self.model.clean_up(self.name()).await else { return true };
+        let (projection, error) = (self.name(), error_chain(&error));
+        tracing::warn!(
+            projection,
+            error,
+            "what a rebuilt projection has left is still there: that is tried again"
+        );
+        false
     }
 
     /// Applies `events`, all of them live or none, and moves the checkpoint of the shard to `to`.

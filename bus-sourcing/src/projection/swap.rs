@@ -8,7 +8,9 @@ use std::sync::PoisonError;
 
 use super::build::shard_of;
 use super::step::Core;
-use super::{Build, BuildState, PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, Step, panics};
+use super::{
+    Build, BuildState, PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, Step, panics,
+};
 use crate::{Error, ErrorKind, Position, StoredEvent};
 
 /// No more pages than that are handled while nobody else can.
@@ -22,8 +24,9 @@ where
     M: ReadModel<Connection = P::Connection>,
 {
     let swapped = match is_near(core, live, next).await {
-        Ok(true) => replace(core, next).await,
-        other => other,
+        Ok(true) if core.tidy().await => replace(core, next).await,
+        Ok(_) => Ok(false),
+        Err(error) => Err(error),
     };
     match swapped {
         Err(error) if !error.is_retryable() && error.kind() != ErrorKind::Closed => {
@@ -150,7 +153,9 @@ where
             position = page.position;
         }
     }
-    transaction.replace().await?;
+    if !transaction.replace().await? {
+        return Ok(false);
+    }
     transaction.commit().await?;
     tracing::info!(
         projection = core.name(),

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::projector::Settings;
 use super::shard::Shard;
 use super::status::ProjectionLag;
 use super::step::Core;
@@ -44,7 +45,6 @@ where
     M: ReadModel<Connection = P::Connection>,
 {
     let (name, version) = (core.name(), core.projection.version());
-    core.model.clean_up(name).await?;
     let mut made = false;
     loop {
         let builds = core.model.builds(name).await?;
@@ -118,6 +118,8 @@ pub(super) struct Worker<P, M> {
     caught_up: bool,
     /// When to look again how far behind the projection is.
     lag_at: Instant,
+    /// When to remove what is left of builds whose place was taken.
+    tidy_at: Option<Instant>,
 }
 
 /// The number of a build, and of a shard.
@@ -138,7 +140,18 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
         let (tell, told) = mpsc::unbounded_channel();
         let (shards, stopping) = (HashMap::new(), watch::Sender::new(false));
         let lag_at = core.settings.env.instant();
-        Worker { core, task, poke, shards, stopping, tell, told, caught_up: false, lag_at }
+        Worker {
+            core,
+            task,
+            poke,
+            shards,
+            stopping,
+            tell,
+            told,
+            caught_up: false,
+            lag_at,
+            tidy_at: Some(lag_at),
+        }
     }
 
     pub(super) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
@@ -187,6 +200,9 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
     /// Keeps the leases, and what is done with them. How long there is nothing more to do.
     async fn turn(&mut self) -> Result<Duration, Error> {
         let core = Arc::clone(&self.core);
+        if self.tidy_at.is_some_and(|at| core.settings.env.instant() >= at) {
+            self.tidy().await;
+        }
         let builds = core.model.builds(core.name()).await?;
         let live = builds.iter().find(|build| build.id.state == BuildState::Live);
         let next = builds.iter().find(|build| build.id.state == BuildState::Next);
@@ -198,8 +214,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
         {
             // What is known of the shards is no longer true.
             self.stop_all();
-            core.model.clean_up(core.name()).await?;
             core.news.send_modify(|times| *times = times.wrapping_add(1));
+            self.tidy().await;
             return Ok(Duration::ZERO);
         }
         let mut all_at_work = true;
@@ -233,6 +249,13 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
             lag.publish(core.name());
         }
         Ok(if all_at_work && next.is_none() { core.settings.lease } else { core.settings.poll })
+    }
+
+    /// Removes what is left of builds whose place was taken; later where that cannot be done now, as while somebody reads it.
+    async fn tidy(&mut self) {
+        let Settings { env, poll, lease, .. } = &self.core.settings;
+        let later = (*poll).max(*lease / 3);
+        self.tidy_at = if self.core.tidy().await { None } else { Some(env.instant() + later) };
     }
 
     /// Whether this projector is to work on the build.

@@ -37,6 +37,9 @@ const RETIRED: &str = "SELECT EXISTS (SELECT FROM {schema}.projections WHERE pro
 
 const REMOVE_RETIRED: &str = "DELETE FROM {schema}.projections WHERE projection = $1 AND state = 2";
 
+/// A reader of the old tables holds a drop up for as long as its transaction is open. Less than the shortest lease.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '200ms'";
+
 const DROP: &str = "DROP SCHEMA IF EXISTS {schema} CASCADE";
 
 const CREATE: &str = "CREATE SCHEMA {schema}";
@@ -96,34 +99,30 @@ fn taken(doing: &str, place: &Schema, error: sqlx::Error) -> Error {
     Error::new(ErrorKind::Config, what).with_source(error)
 }
 
-/// Lets the next build of a projection take the place of the live one.
+/// Lets the next build of a projection take the place of the live one. False where the last one's is still there.
 pub(super) async fn replace(
     connection: &mut PgConnection,
     schema: &Schema,
     projection: &str,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let doing = format!("swapping projection `{projection}`");
     let failed = |error| failed(&doing, error, Effect::None);
     lock(connection, schema, projection).await.map_err(failed)?;
-    // Only a build whose place was taken has left that schema; without one, it is somebody else's.
-    let retired = sqlx::query_scalar(schema.sql(RETIRED)).bind(projection);
-    let retired: bool = retired.fetch_one(&mut *connection).await.map_err(failed)?;
+    // The schema of the last build is still there: it is removed first, outside of what everybody waits for.
+    if has_retired(connection, schema, projection).await.map_err(failed)? {
+        return Ok(false);
+    }
     for change in [FENCE, RETIRE, LET_IN] {
         sqlx::query(schema.sql(change)).bind(projection).execute(&mut *connection).await.map_err(failed)?;
     }
     let (live, next) = (schema_of(projection, BuildState::Live)?, schema_of(projection, BuildState::Next)?);
     let old = old(projection)?;
-    if retired {
-        sqlx::raw_sql(old.sql(DROP)).execute(&mut *connection).await.map_err(failed)?;
-        let remove = sqlx::query(schema.sql(REMOVE_RETIRED)).bind(projection);
-        remove.execute(&mut *connection).await.map_err(failed)?;
-    }
     for (from, to) in [(&live, &old), (&next, &live)] {
         let rename = from.sql(&format!("ALTER SCHEMA {{schema}} RENAME TO \"{}\"", to.name()));
         let renamed = sqlx::raw_sql(rename).execute(&mut *connection).await;
         renamed.map_err(|error| taken(&doing, to, error))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Drops what is left of a build whose place was taken.
@@ -131,16 +130,26 @@ pub(super) async fn clean_up(store: &PostgresStore, projection: &str) -> Result<
     let doing = format!("dropping what is left of the last build of projection `{projection}`");
     let failed = |error| failed(&doing, error, Effect::None);
     let (mut connection, schema) = (store.connection().await?, store.schema());
-    let retired = sqlx::query_scalar(schema.sql(RETIRED)).bind(projection);
-    if !retired.fetch_one(&mut *connection).await.map_err(failed)? {
+    if !has_retired(&mut connection, schema, projection).await.map_err(failed)? {
         return Ok(());
     }
     let mut transaction = connection.begin().await.map_err(failed)?;
+    sqlx::query(PATIENCE).execute(&mut *transaction).await.map_err(failed)?;
     lock(&mut transaction, schema, projection).await.map_err(failed)?;
-    sqlx::raw_sql(old(projection)?.sql(DROP)).execute(&mut *transaction).await.map_err(failed)?;
+    // Somebody else may have been quicker; then a schema of that name is not of a build.
     let remove = sqlx::query(schema.sql(REMOVE_RETIRED)).bind(projection);
-    remove.execute(&mut *transaction).await.map_err(failed)?;
+    if remove.execute(&mut *transaction).await.map_err(failed)?.rows_affected() > 0 {
+        sqlx::raw_sql(old(projection)?.sql(DROP)).execute(&mut *transaction).await.map_err(failed)?;
+    }
     transaction.commit().await.map_err(failed)
+}
+
+async fn has_retired(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    projection: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(schema.sql(RETIRED)).bind(projection).fetch_one(connection).await
 }
 
 /// The schema that the last build has until it is dropped.

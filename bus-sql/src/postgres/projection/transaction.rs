@@ -129,7 +129,7 @@ impl ReadModelTransaction for PostgresTransaction {
         builds(projection, rows)
     }
 
-    async fn replace(&mut self) -> Result<(), Error> {
+    async fn replace(&mut self) -> Result<bool, Error> {
         place::replace(&mut self.transaction, self.store.schema(), &self.build.projection).await
     }
 
