@@ -36,6 +36,7 @@ macro_rules! all_checks {
                 a_worker_that_has_lost_its_shard_cannot_move_the_checkpoint
                 what_is_paused_stays_so_until_it_is_resumed
                 an_event_that_cannot_be_handled_stops_its_shard_and_can_be_skipped
+                a_shard_that_has_stopped_further_on_fails_no_wait
                 what_has_stopped_goes_on_when_it_is_mended
                 an_event_that_cannot_be_handled_is_parked_where_that_is_wanted
                 an_error_that_is_not_permanent_is_tried_again

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jitney::sourcing::ErrorKind;
-use jitney::sourcing::projection::{BuildState, ShardState};
+use jitney::sourcing::projection::BuildState;
 
-use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
+use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until, until_at_rest};
 
 pub(crate) async fn a_higher_version_is_built_beside_and_takes_its_place(database: &impl Database) {
     let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
@@ -159,13 +159,7 @@ async fn takes_over_in_the_past(database: &impl Database, shards: u16) {
     payer.pay_all(&*store, 6, 1).await;
     let old = database.projector(1, &Conduct::default()).await.shards(shards).start().await.unwrap();
     assert_eq!(old.wait_for_end(PATIENCE).await.unwrap_err().kind(), ErrorKind::Projection);
-    until("the others are at the end", async || {
-        let build = database.build(BuildState::Live).await.unwrap();
-        let end = store.end().await.unwrap();
-        let is_done = |shard: &ShardState| shard.stopped.is_some() || shard.position.has_reached(&end);
-        build.shards.iter().all(is_done)
-    })
-    .await;
+    until_at_rest(&database.handle().await, &*store).await;
     old.shutdown().await.unwrap();
     conduct.mend();
     let new = database.projector(2, &conduct).await.start().await.unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jitney::Env;
 use jitney::handler::HandlerError;
 use jitney::prelude::*;
-use jitney::sourcing::projection::{Build, BuildState};
+use jitney::sourcing::projection::{Build, BuildState, ShardState};
 use jitney::sourcing::{
     Append, EventStore, Expected, NewEvent, Position, Projection, ProjectionHandle, Projector, ReadModel,
     StoredEvent, StreamId,
@@ -159,6 +159,16 @@ impl Payer {
         let row = |row: &Row| Row { cents: row.cents * u64::from(version), ..*row };
         self.rows.iter().map(|(purse, one)| (purse.clone(), row(one))).collect()
     }
+}
+
+/// Waits until each shard of the live build is at the end of `store`, or has stopped.
+pub(crate) async fn until_at_rest(handle: &ProjectionHandle<impl ReadModel>, store: &dyn EventStore) {
+    let end = store.end().await.unwrap();
+    let is_done = |shard: &ShardState| shard.stopped.is_some() || shard.position.has_reached(&end);
+    until("all shards rest", async || {
+        handle.builds().await.unwrap().iter().all(|build| build.shards.iter().all(is_done))
+    })
+    .await;
 }
 
 pub(crate) async fn until(what: &str, done: impl AsyncFn() -> bool) {

@@ -140,7 +140,7 @@ impl<M: ReadModel> RunningProjector<M> {
                     None => true,
                 };
                 if has_stopped || self.env.instant().duration_since(since) > lease {
-                    handle.refuse_stopped(next)?;
+                    handle.refuse_stopped(next, |_| true)?;
                 }
                 Ok(false)
             })
