@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jitney::Env;
 use jitney::handler::HandlerError;
+use jitney::sourcing::projection::BuildState;
 use jitney::sourcing::{
     ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector,
     StoredEvent,
@@ -14,7 +15,7 @@ use jitney::sql::sqlx::{
 };
 use jitney::sql::{PostgresReadModel, PostgresStore};
 
-use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows};
+use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
 
 pub(crate) struct Postgres {
     store: PostgresStore,
@@ -216,4 +217,50 @@ async fn what_could_not_be_committed_does_not_count_as_handled() {
     let [(3, late), (2, behind)] = errors[..] else { panic!("{errors:?}") };
     assert!(late.contains("foreign key") && behind.contains("savepoint"), "{errors:?}");
     projector.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_the_database_refuses_is_told_to_who_waits_for_it() {
+    let (database, conduct) = (Postgres::new().await, Conduct::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    raw_sql("CREATE SCHEMA purses__old; CREATE TABLE purses__old.mine (a text)")
+        .execute(database.store.pool())
+        .await
+        .unwrap();
+    let rebuilt = Env::system().timeout(PATIENCE, database.projector(1, &conduct).await.rebuild()).await;
+    let error = rebuilt.expect("it ends").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("there is a schema `purses__old`"), "{error}");
+    query("SELECT a FROM purses__old.mine").execute(database.store.pool()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_the_old_tables_holds_no_rebuild_up_but_the_next() {
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    payer.pay(&database.store, "a", &[1]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for_end(PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    let mut reader = database.readers.begin().await.unwrap();
+    query("SELECT purse FROM purses.totals").execute(&mut *reader).await.unwrap();
+    let rebuilt = Env::system().timeout(PATIENCE, database.projector(2, &conduct).await.rebuild()).await;
+    rebuilt.expect("it waits for no reader").unwrap();
+    assert_eq!(database.build(BuildState::Live).await.unwrap().version, 2);
+    let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'purses%' ORDER BY 1";
+    let schemas =
+        async || -> Vec<String> { query_scalar(schemas).fetch_all(database.store.pool()).await.unwrap() };
+    assert_eq!(schemas().await, ["purses", "purses__old"]);
+    let next = database.projector(3, &conduct).await.rebuild();
+    let read = async {
+        let end = database.store.end().await.unwrap();
+        until("the next one is built", async || {
+            database.build(BuildState::Next).await.is_some_and(|next| next.has_reached(&end))
+        })
+        .await;
+        reader.rollback().await.unwrap();
+    };
+    let (rebuilt, ()) = tokio::join!(next, read);
+    rebuilt.unwrap();
+    assert_eq!(database.rows().await, payer.rows(3));
+    assert_eq!(schemas().await, ["purses"]);
 }
