@@ -65,3 +65,6 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 #[path = "projections/sqlite.rs"]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+#[path = "projections/sqlite_swap.rs"]
+mod sqlite_swap;
