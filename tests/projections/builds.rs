@@ -142,6 +142,24 @@ pub(crate) async fn a_rebuild_does_not_overtake_the_live_build(database: &impl D
     assert_eq!((database.rows().await, told), (payer.rows(1), vec![1, 2, 3]));
 }
 
+pub(crate) async fn a_rebuild_of_what_is_paused_is_paused_too(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    payer.pay(&*store, "a", &[1]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for_end(PATIENCE).await.unwrap();
+    projector.pause().await.unwrap();
+    let rebuild = database.projector(2, &conduct).await.rebuild();
+    let resume = async {
+        until("there is a new build", async || database.build(BuildState::Next).await.is_some()).await;
+        assert!(database.build(BuildState::Next).await.unwrap().paused);
+        projector.resume().await.unwrap();
+    };
+    let (rebuilt, ()) = tokio::join!(rebuild, resume);
+    rebuilt.unwrap();
+    assert_eq!(database.rows().await, payer.rows(2));
+    projector.shutdown().await.unwrap();
+}
+
 pub(crate) async fn a_version_that_takes_over_in_the_past_tells_nobody_of_it(database: &impl Database) {
     takes_over_in_the_past(database, 1).await;
 }

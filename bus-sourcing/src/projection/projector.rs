@@ -149,7 +149,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     /// Readers see the old one until then, and the new one from then on, which is never behind what they have seen. Projectors of
     /// this version that run meanwhile share the work. Where there is none yet, it is made and brought to where the store is.
     ///
-    /// Where a new one of this version is being made already, it goes on with that.
+    /// Where a new one of this version is being made already, it goes on with that. Where the projection is
+    /// [paused](super::ProjectionHandle::pause), the new one is too, until it is resumed.
     ///
     /// # Errors
     ///

@@ -39,7 +39,8 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
     fn builds(&self, projection: &str) -> impl Future<Output = Result<Vec<Build>, Error>> + Send;
 
     /// Begins to make a build: records it, with its shards at the start, in a transaction whose connection is in its empty
-    /// place. None where the projection has a live build, and a live one is to be made.
+    /// place. It is paused where the live one is. None where the projection has a live build, and a live one is to be
+    /// made, or a next one of this version or a higher one, and a next one is to be made.
     ///
     /// # Errors
     ///

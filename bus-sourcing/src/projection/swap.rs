@@ -51,7 +51,7 @@ where
     P: Projection,
     M: ReadModel<Connection = P::Connection>,
 {
-    if next.paused || next.shards.iter().any(|shard| shard.stopped.is_some()) {
+    if next.paused || live.paused || next.shards.iter().any(|shard| shard.stopped.is_some()) {
         return Ok(false);
     }
     for (number, shard) in (0..).zip(&next.shards) {
@@ -106,7 +106,7 @@ where
     let (Some(live), Some(next)) = (live, builds.iter().find(|build| build.id == next.id)) else {
         return Ok(false);
     };
-    if next.paused {
+    if next.paused || live.paused {
         return Ok(false);
     }
     let mut told = Vec::new();

@@ -16,11 +16,15 @@ const LOCK: &str =
     "SELECT pg_advisory_xact_lock(hashtextextended('jitney projection ' || $1 || ' ' || $2, 0))";
 
 const ADD: &str = "
-INSERT INTO {schema}.projections (projection, state, version, live_from) VALUES ($1, $2, $3, $4)
+INSERT INTO {schema}.projections (projection, state, version, live_from, paused)
+VALUES ($1, $2, $3, $4, EXISTS (SELECT FROM {schema}.projections WHERE projection = $1 AND state = 0 AND paused))
 ON CONFLICT (projection, state) WHERE state < 2 DO NOTHING RETURNING build";
 
 const ADD_SHARDS: &str = "
 INSERT INTO {schema}.projection_shards (build, shard) SELECT $1, generate_series(0, $2 - 1)";
+
+const IS_MADE: &str = "
+SELECT EXISTS (SELECT FROM {schema}.projections WHERE projection = $1 AND state = 1 AND version >= $2)";
 
 const REMOVE_NEXT: &str = "DELETE FROM {schema}.projections WHERE projection = $1 AND state = 1";
 
@@ -59,6 +63,11 @@ pub(super) async fn begin(
     let mut transaction = store.pool().begin().await.map_err(failed)?;
     lock(&mut transaction, schema, projection).await.map_err(failed)?;
     if new.state == BuildState::Next {
+        // Somebody else was quicker.
+        let is_made = sqlx::query_scalar(schema.sql(IS_MADE)).bind(projection).bind(i64::from(new.version));
+        if is_made.fetch_one(&mut *transaction).await.map_err(failed)? {
+            return Ok(None);
+        }
         let remove = sqlx::query(schema.sql(REMOVE_NEXT)).bind(projection);
         let removed = remove.execute(&mut *transaction).await.map_err(failed)?;
         // Without a build there, the schema is somebody else's.
@@ -107,7 +116,6 @@ pub(super) async fn replace(
 ) -> Result<bool, Error> {
     let doing = format!("swapping projection `{projection}`");
     let failed = |error| failed(&doing, error, Effect::None);
-    lock(connection, schema, projection).await.map_err(failed)?;
     // The schema of the last build is still there: it is removed first, outside of what everybody waits for.
     if has_retired(connection, schema, projection).await.map_err(failed)? {
         return Ok(false);
@@ -157,6 +165,11 @@ fn old(projection: &str) -> Result<Schema, Error> {
     Schema::new(&format!("{projection}__old"))
 }
 
-async fn lock(connection: &mut PgConnection, schema: &Schema, projection: &str) -> Result<(), sqlx::Error> {
+/// Waits for whoever makes, swaps or drops a build of the projection. Before any shard of it is locked: all take one way.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    projection: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query(LOCK).bind(schema.name()).bind(projection).execute(connection).await.map(drop)
 }

@@ -122,6 +122,7 @@ impl ReadModelTransaction for PostgresTransaction {
         self.go_in_place().await?;
         let (projection, schema) = (&self.build.projection, self.store.schema());
         let failed = |error| failed(&looking(projection), error, Effect::None);
+        place::lock(&mut self.transaction, schema, projection).await.map_err(failed)?;
         let lock = sqlx::query(schema.sql(LOCK)).bind(projection).execute(&mut *self.transaction);
         lock.await.map_err(failed)?;
         let rows = sqlx::query_as::<_, ShardRow>(schema.sql(BUILDS)).bind(projection);
