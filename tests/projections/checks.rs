@@ -75,7 +75,7 @@ pub(crate) async fn a_projector_that_is_killed_is_replaced_when_its_lease_has_pa
     let build = database.build(BuildState::Live).await.unwrap();
     let leased = model.lease(&build.id, "dead", Duration::from_millis(300)).await.unwrap();
     let [lease] = &leased.shards[..] else { panic!("one shard") };
-    let mut transaction = model.begin(&build.id).await.unwrap();
+    let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
     let step = Step {
         shard: 0,
         epoch: lease.epoch,
@@ -116,7 +116,7 @@ pub(crate) async fn a_worker_that_has_lost_its_shard_cannot_move_the_checkpoint(
         passed: None,
     };
     let advance = async |step: Step<'_>| {
-        let mut transaction = model.begin(&build.id).await.unwrap();
+        let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
         let moved = transaction.advance(&step).await.unwrap();
         if moved {
             transaction.commit().await.unwrap();
@@ -202,7 +202,7 @@ pub(crate) async fn a_shard_that_has_stopped_further_on_fails_no_wait(database: 
     let advance = async |lease: &ShardLease, to: &Position| {
         let (shard, epoch, from) = (lease.shard, lease.epoch, &lease.position);
         let step = Step { shard, epoch, from, to, handled: 0, last_time: None, passed: None };
-        let mut transaction = model.begin(&build.id).await.unwrap();
+        let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
         assert!(transaction.advance(&step).await.unwrap());
         transaction.commit().await.unwrap();
         ShardLease { position: to.clone(), ..lease.clone() }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jitney::Env;
 use jitney::handler::HandlerError;
-use jitney::sourcing::projection::BuildState;
+use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{
     ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector,
     StoredEvent,
@@ -263,4 +264,25 @@ async fn a_reader_of_the_old_tables_holds_no_rebuild_up_but_the_next() {
     rebuilt.unwrap();
     assert_eq!(database.rows().await, payer.rows(3));
     assert_eq!(schemas().await, ["purses"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_vanishes_in_its_transaction_holds_its_shard_no_longer_than_its_lease() {
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let position = payer.pay(&database.store, "a", &[1]).await;
+    let lease = Duration::from_millis(300);
+    let (model, build) = (database.model().await, database.build(BuildState::Live).await.unwrap());
+    let leased = model.lease(&build.id, "gone", lease).await.unwrap();
+    let [ShardLease { shard, epoch, position: from, .. }] = &leased.shards[..] else { panic!("one shard") };
+    let (shard, epoch, to) = (*shard, *epoch, &position);
+    let step = Step { shard, epoch, from, to, handled: 1, last_time: None, passed: None };
+    let mut transaction = model.begin(&build.id, lease).await.unwrap();
+    assert!(transaction.advance(&step).await.unwrap());
+    // The transaction stays open, and nothing is heard of it.
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for(&position, PATIENCE).await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(1));
+    projector.shutdown().await.unwrap();
+    drop(transaction);
 }

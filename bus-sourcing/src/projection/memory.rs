@@ -117,7 +117,7 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
         Ok(())
     }
 
-    async fn begin(&self, build: &BuildId) -> Result<MemoryTransaction<S>, Error> {
+    async fn begin(&self, build: &BuildId, _lease: Duration) -> Result<MemoryTransaction<S>, Error> {
         Ok(self.transaction(&build.projection, build.number).await)
     }
 

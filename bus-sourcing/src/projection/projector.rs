@@ -86,7 +86,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
         self
     }
 
-    /// Others take over when nothing is heard of this projector for so long; 15 s unless told, a second at least.
+    /// Others take over when nothing is heard of this projector for so long; 15 s unless told, a second at least. On PostgreSQL, so
+    /// long is also the most that a handler may leave its transaction without a statement: it is rolled back then.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease.max(Duration::from_secs(1));
         self

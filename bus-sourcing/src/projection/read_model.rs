@@ -72,12 +72,17 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
     /// When the database does not answer: they are free when the lease has passed.
     fn release(&self, projection: &str, worker: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Begins a transaction in a build.
+    /// Begins a transaction in a build. A database that others wait in ends it when it hears nothing of it for a `lease`, so that
+    /// a worker whose host has vanished does not keep its shard for longer.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn begin(&self, build: &BuildId) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
+    fn begin(
+        &self,
+        build: &BuildId,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
 
     /// Records that the shard has stopped at an event, where `lease` is still that of its owner.
     ///

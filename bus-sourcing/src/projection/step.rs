@@ -69,7 +69,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         to: &Position,
         passed: Option<&PassedEvent>,
     ) -> Result<Stepped, Error> {
-        let mut transaction = self.model.begin(&build.id).await?;
+        let mut transaction = self.model.begin(&build.id, self.settings.lease).await?;
         let step = Step {
             shard: lease.shard,
             epoch: lease.epoch,

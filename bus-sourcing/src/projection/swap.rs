@@ -100,7 +100,7 @@ where
     P: Projection,
     M: ReadModel<Connection = P::Connection>,
 {
-    let mut transaction = core.model.begin(&next.id).await?;
+    let mut transaction = core.model.begin(&next.id, core.settings.lease).await?;
     let builds = transaction.lock().await?;
     let live = builds.iter().find(|build| build.id.state == BuildState::Live);
     let (Some(live), Some(next)) = (live, builds.iter().find(|build| build.id == next.id)) else {

@@ -184,7 +184,7 @@ impl ReadModel for SqliteReadModel {
         Ok(())
     }
 
-    async fn begin(&self, build: &BuildId) -> Result<SqliteTransaction, Error> {
+    async fn begin(&self, build: &BuildId, _lease: Duration) -> Result<SqliteTransaction, Error> {
         SqliteTransaction::begin(self, build).await
     }
 

@@ -1,8 +1,10 @@
 //! Transactions of a build: what is applied, and the checkpoint with it.
 
+use std::time::Duration;
+
 use jitney_sourcing::projection::{Build, BuildId, ReadModelTransaction, Step};
 use jitney_sourcing::{Error, ErrorKind};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
 use super::{BUILDS, looking, place, schema_of, shard};
 use crate::postgres::error::{Effect, failed};
@@ -50,8 +52,15 @@ pub struct PostgresTransaction {
 }
 
 impl PostgresTransaction {
-    pub(super) async fn begin(store: &PostgresStore, build: &BuildId) -> Result<Self, Error> {
-        let begun = store.pool().begin_with(BEGIN).await;
+    pub(super) async fn begin(
+        store: &PostgresStore,
+        build: &BuildId,
+        lease: Duration,
+    ) -> Result<Self, Error> {
+        // What the server takes at most.
+        let lease = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
+        let begin = format!("{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = {lease}");
+        let begun = store.pool().begin_with(AssertSqlSafe(begin)).await;
         let transaction = begun.map_err(|error| failed(&doing(build), error, Effect::None))?;
         Ok(PostgresTransaction::of(store, transaction, build.clone()))
     }
