@@ -107,7 +107,8 @@ pub(super) async fn next(model: &SqliteReadModel, projection: &str) -> Result<Op
     }
 }
 
-async fn next_number(model: &SqliteReadModel, projection: &str) -> Result<Option<u64>, Error> {
+/// The number of the next build of a projection, where it has one.
+pub(super) async fn next_number(model: &SqliteReadModel, projection: &str) -> Result<Option<u64>, Error> {
     let number = read(&model.store, "looking for a build", async |connection| {
         sqlx::query_scalar::<_, i64>(NEXT).bind(projection).fetch_optional(connection).await
     });
