@@ -50,6 +50,7 @@ macro_rules! all_checks {
                 a_rebuild_that_stops_says_where_and_goes_on_later
                 a_rebuild_does_not_overtake_the_live_build
                 a_rebuild_of_what_is_paused_is_paused_too
+                a_build_that_is_being_made_is_not_made_again
                 a_version_that_takes_over_in_the_past_tells_nobody_of_it
                 a_version_of_fewer_shards_that_takes_over_in_the_past_tells_nobody_of_it
                 an_older_version_waits;

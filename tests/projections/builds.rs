@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jitney::sourcing::ErrorKind;
-use jitney::sourcing::projection::BuildState;
+use jitney::sourcing::projection::{BuildState, NewBuild, ReadModelTransaction};
+use jitney::sourcing::{ErrorKind, Position, ReadModel};
 
 use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until, until_at_rest};
 
@@ -158,6 +158,28 @@ pub(crate) async fn a_rebuild_of_what_is_paused_is_paused_too(database: &impl Da
     rebuilt.unwrap();
     assert_eq!(database.rows().await, payer.rows(2));
     projector.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_build_that_is_being_made_is_not_made_again(database: &impl Database) {
+    let conduct = Conduct::default();
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let model = database.model().await;
+    let build = |version| NewBuild {
+        projection: "purses".to_owned(),
+        state: BuildState::Next,
+        version,
+        shards: 1,
+        live_from: Position::START,
+    };
+    // What two that begin at the same time do, one behind the other.
+    model.begin_build(&build(2)).await.unwrap().unwrap().commit().await.unwrap();
+    let number = database.build(BuildState::Next).await.unwrap().id.number;
+    for version in [1, 2] {
+        assert!(model.begin_build(&build(version)).await.unwrap().is_none(), "{version}");
+    }
+    assert_eq!(database.build(BuildState::Next).await.unwrap().id.number, number);
+    model.begin_build(&build(3)).await.unwrap().unwrap().commit().await.unwrap();
+    assert_eq!(database.build(BuildState::Next).await.unwrap().version, 3);
 }
 
 pub(crate) async fn a_version_that_takes_over_in_the_past_tells_nobody_of_it(database: &impl Database) {

@@ -8,7 +8,7 @@ use jitney::Env;
 use jitney::handler::HandlerError;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{
-    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector,
+    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector, ReadModel,
     StoredEvent,
 };
 use jitney::sql::sqlx::{
