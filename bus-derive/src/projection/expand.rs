@@ -80,12 +80,13 @@ fn apply(
     sourcing: &TokenStream,
     error: &TokenStream,
 ) -> TokenStream {
-    let Handler { method, event, with_envelope, returns_nothing, cfgs } = handler;
+    let Handler { method, event, with_envelope, with_place, returns_nothing, cfgs } = handler;
     let read = match with_envelope {
         true => quote!(__event.to_envelope::<#event>()),
         false => quote!(__event.decode::<#event>()),
     };
-    let call = quote_spanned!(method.span()=> Self::#method(self, __read, __at.connection()).await);
+    let at = if *with_place { quote!(__at) } else { quote!(__at.connection()) };
+    let call = quote_spanned!(method.span()=> Self::#method(self, __read, #at).await);
     let done = match returns_nothing {
         true => quote!(#call;),
         false => quote!(#call.map_err(#facade::handler::IntoHandlerError::into_handler_error)?;),
