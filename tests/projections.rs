@@ -36,9 +36,11 @@ macro_rules! all_checks {
                 a_worker_that_has_lost_its_shard_cannot_move_the_checkpoint
                 what_is_paused_stays_so_until_it_is_resumed
                 an_event_that_cannot_be_handled_stops_its_shard_and_can_be_skipped
+                a_shard_that_has_stopped_further_on_fails_no_wait
                 what_has_stopped_goes_on_when_it_is_mended
                 an_event_that_cannot_be_handled_is_parked_where_that_is_wanted
                 an_error_that_is_not_permanent_is_tried_again
+                a_panic_is_an_error_that_stops_its_shard
                 another_number_of_shards_is_refused
                 what_is_told_behind_a_commit_is_told_once_and_not_of_the_past;
             builds:
@@ -47,6 +49,10 @@ macro_rules! all_checks {
                 a_rebuild_changes_the_number_of_shards
                 a_rebuild_that_stops_says_where_and_goes_on_later
                 a_rebuild_does_not_overtake_the_live_build
+                a_rebuild_of_what_is_paused_is_paused_too
+                a_build_that_is_being_made_is_not_made_again
+                a_version_that_takes_over_in_the_past_tells_nobody_of_it
+                a_version_of_fewer_shards_that_takes_over_in_the_past_tells_nobody_of_it
                 an_older_version_waits;
         }
     };
@@ -61,3 +67,6 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 #[path = "projections/sqlite.rs"]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+#[path = "projections/sqlite_swap.rs"]
+mod sqlite_swap;

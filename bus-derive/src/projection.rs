@@ -23,6 +23,11 @@ pub(crate) fn projection(arguments: TokenStream, item: TokenStream) -> TokenStre
     if let Some((path, _)) = &block.trait_ {
         errors.on(path, "handlers are methods of the type itself: write `impl Type { … }`");
     }
+    if !block.generics.params.is_empty() {
+        let message = "a projection has one name and one set of tables, so its type is not generic: write a block for each type, \
+                       with a name of its own";
+        errors.on(&block.generics, message);
+    }
     let methods = methods::take(&mut block, &mut errors);
     match errors.into_tokens() {
         Some(errors) => quote!(#errors #block),

@@ -56,6 +56,7 @@ mod build;
 mod handle;
 mod handler;
 mod memory;
+mod panics;
 mod poison;
 mod projector;
 mod read_model;

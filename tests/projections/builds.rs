@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use jitney::sourcing::ErrorKind;
-use jitney::sourcing::projection::BuildState;
+use jitney::sourcing::projection::{BuildState, NewBuild, ReadModelTransaction};
+use jitney::sourcing::{ErrorKind, Position, ReadModel};
 
-use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
+use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until, until_at_rest};
 
 pub(crate) async fn a_higher_version_is_built_beside_and_takes_its_place(database: &impl Database) {
     let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
@@ -140,4 +140,77 @@ pub(crate) async fn a_rebuild_does_not_overtake_the_live_build(database: &impl D
     projector.shutdown().await.unwrap();
     let told: Vec<_> = conduct.told().into_iter().map(|(_, sequence)| sequence).collect();
     assert_eq!((database.rows().await, told), (payer.rows(1), vec![1, 2, 3]));
+}
+
+pub(crate) async fn a_rebuild_of_what_is_paused_is_paused_too(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    payer.pay(&*store, "a", &[1]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for_end(PATIENCE).await.unwrap();
+    projector.pause().await.unwrap();
+    let rebuild = database.projector(2, &conduct).await.rebuild();
+    let resume = async {
+        until("there is a new build", async || database.build(BuildState::Next).await.is_some()).await;
+        assert!(database.build(BuildState::Next).await.unwrap().paused);
+        projector.resume().await.unwrap();
+    };
+    let (rebuilt, ()) = tokio::join!(rebuild, resume);
+    rebuilt.unwrap();
+    assert_eq!(database.rows().await, payer.rows(2));
+    projector.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_build_that_is_being_made_is_not_made_again(database: &impl Database) {
+    let conduct = Conduct::default();
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let model = database.model().await;
+    let build = |version| NewBuild {
+        projection: "purses".to_owned(),
+        state: BuildState::Next,
+        version,
+        shards: 1,
+        live_from: Position::START,
+    };
+    // What two that begin at the same time do, one behind the other.
+    model.begin_build(&build(2)).await.unwrap().unwrap().commit().await.unwrap();
+    let number = database.build(BuildState::Next).await.unwrap().id.number;
+    for version in [1, 2] {
+        assert!(model.begin_build(&build(version)).await.unwrap().is_none(), "{version}");
+    }
+    assert_eq!(database.build(BuildState::Next).await.unwrap().id.number, number);
+    model.begin_build(&build(3)).await.unwrap().unwrap().commit().await.unwrap();
+    assert_eq!(database.build(BuildState::Next).await.unwrap().version, 3);
+}
+
+pub(crate) async fn a_version_that_takes_over_in_the_past_tells_nobody_of_it(database: &impl Database) {
+    takes_over_in_the_past(database, 1).await;
+}
+
+pub(crate) async fn a_version_of_fewer_shards_that_takes_over_in_the_past_tells_nobody_of_it(
+    database: &impl Database,
+) {
+    takes_over_in_the_past(database, 3).await;
+}
+
+async fn takes_over_in_the_past(database: &impl Database, shards: u16) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    payer.pay_all(&*store, 6, 1).await;
+    payer.pay(&*store, "a", &[1, POISON, 3]).await;
+    payer.pay_all(&*store, 6, 1).await;
+    let old = database.projector(1, &Conduct::default()).await.shards(shards).start().await.unwrap();
+    assert_eq!(old.wait_for_end(PATIENCE).await.unwrap_err().kind(), ErrorKind::Projection);
+    until_at_rest(&database.handle().await, &*store).await;
+    old.shutdown().await.unwrap();
+    conduct.mend();
+    let new = database.projector(2, &conduct).await.start().await.unwrap();
+    until("the mended version is live", async || {
+        database.build(BuildState::Live).await.is_some_and(|build| build.version == 2)
+    })
+    .await;
+    new.wait_for_end(PATIENCE).await.unwrap();
+    let position = payer.pay(&*store, "a", &[4]).await;
+    new.wait_for(&position, PATIENCE).await.unwrap();
+    new.shutdown().await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(2));
+    assert_eq!(conduct.told(), [("a".to_owned(), 4)], "only of what came later");
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use jitney::sourcing::projection::{BuildState, ReadModelTransaction, Step};
-use jitney::sourcing::{ErrorKind, OnFailure, Position, ReadModel};
+use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
+use jitney::sourcing::{ErrorKind, MemoryReadModel, OnFailure, Position, Projector, ReadModel};
 
-use crate::setting::{Conduct, Database, PATIENCE, POISON, Payer, until};
+use crate::memory;
+use crate::setting::{Conduct, Database, PANIC, PATIENCE, POISON, Payer, until};
 
 pub(crate) async fn what_is_appended_is_in_the_read_model(database: &impl Database) {
     let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
@@ -74,7 +75,7 @@ pub(crate) async fn a_projector_that_is_killed_is_replaced_when_its_lease_has_pa
     let build = database.build(BuildState::Live).await.unwrap();
     let leased = model.lease(&build.id, "dead", Duration::from_millis(300)).await.unwrap();
     let [lease] = &leased.shards[..] else { panic!("one shard") };
-    let mut transaction = model.begin(&build.id).await.unwrap();
+    let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
     let step = Step {
         shard: 0,
         epoch: lease.epoch,
@@ -115,7 +116,7 @@ pub(crate) async fn a_worker_that_has_lost_its_shard_cannot_move_the_checkpoint(
         passed: None,
     };
     let advance = async |step: Step<'_>| {
-        let mut transaction = model.begin(&build.id).await.unwrap();
+        let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
         let moved = transaction.advance(&step).await.unwrap();
         if moved {
             transaction.commit().await.unwrap();
@@ -139,7 +140,16 @@ pub(crate) async fn what_is_paused_stays_so_until_it_is_resumed(database: &impl 
     let position = payer.pay(&*store, "a", &[2]).await;
     projector.shutdown().await.unwrap();
     let projector = database.projector(1, &conduct).await.start().await.unwrap();
-    assert!(projector.wait_for(&position, Duration::from_millis(200)).await.unwrap_err().is_retryable());
+    // It is at work, and another projection, which began later, has read everything.
+    until("it has its shard", async || {
+        database.build(BuildState::Live).await.unwrap().shards[0].owner.is_some()
+    })
+    .await;
+    let (model, purses) =
+        (MemoryReadModel::new(), memory::Purses { version: 1, conduct: Conduct::default() });
+    let other = Projector::new(database.store(), model, purses).start().await.unwrap();
+    other.wait_for(&position, PATIENCE).await.unwrap();
+    other.shutdown().await.unwrap();
     assert_eq!(database.rows().await, before);
     assert!(database.build(BuildState::Live).await.unwrap().paused);
     assert_eq!(projector.status().await.unwrap().lag.events, 1);
@@ -178,6 +188,37 @@ pub(crate) async fn an_event_that_cannot_be_handled_stops_its_shard_and_can_be_s
     assert!(passed.len() == 1 && passed[0].skipped && passed[0].event.event_id == stopped.event_id);
     assert!(passed[0].event.error.contains("unlucky"));
     projector.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_shard_that_has_stopped_further_on_fails_no_wait(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    let projector = database.projector(1, &conduct).await.shards(2).start().await.unwrap();
+    projector.shutdown().await.unwrap();
+    let near = payer.pay(&*store, "a", &[1]).await;
+    let far = payer.pay(&*store, "a", &[POISON]).await;
+    // The first shard is further on, and then stops; the second one has not come so far.
+    let (model, build) = (database.model().await, database.build(BuildState::Live).await.unwrap());
+    let leased = model.lease(&build.id, "by hand", Duration::from_secs(60)).await.unwrap();
+    let advance = async |lease: &ShardLease, to: &Position| {
+        let (shard, epoch, from) = (lease.shard, lease.epoch, &lease.position);
+        let step = Step { shard, epoch, from, to, handled: 0, last_time: None, passed: None };
+        let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
+        assert!(transaction.advance(&step).await.unwrap());
+        transaction.commit().await.unwrap();
+        ShardLease { position: to.clone(), ..lease.clone() }
+    };
+    let first = advance(&leased.shards[0], &near).await;
+    let event = r#"{"event_id":"e","aggregate_type":"Purse","aggregate_id":"a","sequence":2,"event_type":"Filled",
+        "version":"1.0","error":"unlucky","attempts":1,"time_ms":0,"position":"#;
+    let event = format!("{event}{}}}", serde_json::to_string(&far).unwrap());
+    model.stop(&build.id, &first, &serde_json::from_str(&event).unwrap()).await.unwrap();
+    let handle = database.handle().await;
+    let error = handle.wait_for(&near, Duration::from_millis(50)).await.unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+    advance(&leased.shards[1], &near).await;
+    handle.wait_for(&near, PATIENCE).await.unwrap();
+    let error = handle.wait_for(&far, PATIENCE).await.unwrap_err();
+    assert!(!error.is_retryable() && error.to_string().contains("unlucky"), "{error:?}");
 }
 
 pub(crate) async fn what_has_stopped_goes_on_when_it_is_mended(database: &impl Database) {
@@ -231,6 +272,20 @@ pub(crate) async fn an_error_that_is_not_permanent_is_tried_again(database: &imp
     assert!(!error.is_retryable() && error.to_string().contains("not just now"), "{error:?}");
     let stopped = database.build(BuildState::Live).await.unwrap().shards[0].stopped.clone().unwrap();
     assert_eq!(stopped.attempts, 5);
+    projector.shutdown().await.unwrap();
+}
+
+pub(crate) async fn a_panic_is_an_error_that_stops_its_shard(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    let policy = jitney::middleware::RetryPolicy::attempts(2);
+    let policy = policy.between(Duration::from_millis(1), Duration::from_millis(2));
+    let position = payer.pay(&*store, "a", &[1, PANIC, 2]).await;
+    let projector = database.projector(1, &conduct).await.retry(policy).start().await.unwrap();
+    let error = projector.wait_for(&position, PATIENCE).await.unwrap_err();
+    assert!(!error.is_retryable(), "{error}");
+    let stopped = database.build(BuildState::Live).await.unwrap().shards[0].stopped.clone().unwrap();
+    assert_eq!((stopped.sequence, stopped.attempts), (2, 2));
+    assert!(stopped.error.contains("panicked") && stopped.error.contains("nobody has so much"), "{stopped}");
     projector.shutdown().await.unwrap();
 }
 

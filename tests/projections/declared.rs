@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jitney::handler::HandlerError;
 use jitney::prelude::*;
 use jitney::sourcing::{
-    Append, EventStore, Expected, MemoryReadModel, MemoryStore, NewEvent, OnFailure, StoredEvent, StreamId,
+    Append, EventStore, Expected, MemoryReadModel, MemoryStore, NewEvent, OnFailure, Projecting, StoredEvent,
+    StreamId,
 };
 use jitney::{Env, Envelope};
 use jitney_testkit::project;
@@ -53,6 +54,8 @@ struct Orders {
     /// By order: the customer, and the cents.
     open: BTreeMap<String, (String, u64)>,
     sequences: Vec<u64>,
+    /// Those who were named since the projection was there.
+    welcomed: Vec<String>,
     ready: bool,
 }
 
@@ -78,8 +81,11 @@ impl Owed {
     }
 
     #[handler]
-    async fn named(&self, named: CustomerNamed, orders: &mut Orders) {
-        orders.names.insert(named.customer_id, named.name);
+    async fn named(&self, named: CustomerNamed, at: &mut Projecting<'_, Orders>) {
+        if at.is_live() {
+            at.connection().welcomed.push(named.name.clone());
+        }
+        at.connection().names.insert(named.customer_id, named.name);
     }
 
     #[handler]
@@ -111,9 +117,10 @@ async fn append<E: DomainEvent>(store: &MemoryStore, id: &str, event: E) {
 #[tokio::test(start_paused = true)]
 async fn events_of_several_streams_and_versions_are_joined_in_one_read_model() {
     let (store, model, conduct) = (MemoryStore::new(), MemoryReadModel::<Orders>::new(), Conduct::default());
+    let id = |id: &str| id.to_owned();
+    append(&store, "c-0", CustomerNamed { customer_id: id("c-0"), name: id("Cy") }).await;
     let projector = Projector::new(store.clone(), model.clone(), Owed(conduct.clone()));
     let projector = projector.on_failure(OnFailure::Park).start().await.unwrap();
-    let id = |id: &str| id.to_owned();
     for (customer, name) in [("c-1", "Ada"), ("c-2", "Bo")] {
         append(&store, customer, CustomerNamed { customer_id: id(customer), name: id(name) }).await;
     }
@@ -129,6 +136,7 @@ async fn events_of_several_streams_and_versions_are_joined_in_one_read_model() {
         (owed["Ada"], owed["Bo"], orders.ready, orders.sequences.clone())
     };
     assert_eq!(model.read("owed", owed), Some((305, 9, true, vec![1, 1, 1, 1])));
+    assert_eq!(model.read("owed", |orders| orders.welcomed.clone()).unwrap(), ["Ada", "Bo"]);
     let passed = projector.passed(10).await.unwrap();
     assert!(passed.len() == 1 && passed[0].event.aggregate_id == "o-9", "{passed:?}");
     projector.shutdown().await.unwrap();

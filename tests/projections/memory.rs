@@ -16,8 +16,8 @@ struct Memory {
 }
 
 pub(crate) struct Purses {
-    version: u32,
-    conduct: Conduct,
+    pub(crate) version: u32,
+    pub(crate) conduct: Conduct,
 }
 
 impl Projection for Purses {

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jitney::Env;
 use jitney::handler::HandlerError;
-use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, StoredEvent};
+use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
+use jitney::sourcing::{
+    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector, ReadModel,
+    StoredEvent,
+};
 use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
 };
 use jitney::sql::{PostgresReadModel, PostgresStore};
 
-use crate::setting::{Conduct, Database, PurseEvent, Row, Rows};
+use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
 
 pub(crate) struct Postgres {
     store: PostgresStore,
@@ -135,4 +140,149 @@ async fn a_swap_leaves_one_schema_and_an_interrupted_one_is_cleaned_up() {
     let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'purses%'";
     let schemas: Vec<String> = query_scalar(schemas).fetch_all(database.store.pool()).await.unwrap();
     assert_eq!(schemas, ["purses"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_leaves_a_schema_alone_that_only_has_the_name_of_its_place() {
+    let (database, conduct) = (Postgres::new().await, Conduct::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    raw_sql("CREATE SCHEMA purses__next; CREATE TABLE purses__next.mine (a text)")
+        .execute(database.store.pool())
+        .await
+        .unwrap();
+    let error = database.projector(1, &conduct).await.rebuild().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("there is a schema `purses__next`"), "{error}");
+    query("SELECT a FROM purses__next.mine").execute(database.store.pool()).await.unwrap();
+    // Nor can a projection be called as the place of a build of another one is.
+    for name in ["purses__next", "purses__old"] {
+        let error = ProjectionHandle::new(database.model().await, name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{name}");
+    }
+}
+
+/// Goes on behind a statement that has failed, and writes what only the end of the transaction refuses.
+struct Careless;
+
+impl Projection for Careless {
+    type Connection = PgConnection;
+
+    fn name(&self) -> &str {
+        "careless"
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of::<PurseEvent>()
+    }
+
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+        let seen = "CREATE TABLE seen (cents bigint PRIMARY KEY)";
+        let late = "CREATE TABLE late (cents bigint REFERENCES seen DEFERRABLE INITIALLY DEFERRED)";
+        for sql in [seen, late] {
+            query(sql).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(
+        &self,
+        event: &StoredEvent,
+        at: &mut Projecting<'_, PgConnection>,
+    ) -> Result<(), HandlerError> {
+        let PurseEvent::Filled { cents } = event.decode().map_err(HandlerError::permanent)?;
+        match cents {
+            2 => drop(query("SELECT 1 / 0").execute(at.connection()).await),
+            3 => drop(query("INSERT INTO late VALUES (99)").execute(at.connection()).await?),
+            _ => {
+                let insert = query("INSERT INTO seen VALUES ($1)").bind(i64::try_from(cents)?);
+                insert.execute(at.connection()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_committed_does_not_count_as_handled() {
+    let (database, mut payer) = (Postgres::new().await, Payer::default());
+    let projector = Projector::new(database.store(), database.model().await, Careless);
+    let projector = projector.on_failure(OnFailure::Park).start().await.unwrap();
+    for cents in [1, 2, 3, 4] {
+        let position = payer.pay(&database.store, "a", &[cents]).await;
+        projector.wait_for(&position, PATIENCE).await.unwrap();
+    }
+    let seen = query_scalar::<_, i64>("SELECT cents FROM careless.seen ORDER BY cents");
+    assert_eq!(seen.fetch_all(database.store.pool()).await.unwrap(), [1, 4]);
+    let passed = projector.passed(10).await.unwrap();
+    let errors: Vec<_> = passed.iter().map(|passed| (passed.event.sequence, &*passed.event.error)).collect();
+    let [(3, late), (2, behind)] = errors[..] else { panic!("{errors:?}") };
+    assert!(late.contains("foreign key") && behind.contains("savepoint"), "{errors:?}");
+    projector.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_the_database_refuses_is_told_to_who_waits_for_it() {
+    let (database, conduct) = (Postgres::new().await, Conduct::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    raw_sql("CREATE SCHEMA purses__old; CREATE TABLE purses__old.mine (a text)")
+        .execute(database.store.pool())
+        .await
+        .unwrap();
+    let rebuilt = Env::system().timeout(PATIENCE, database.projector(1, &conduct).await.rebuild()).await;
+    let error = rebuilt.expect("it ends").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("there is a schema `purses__old`"), "{error}");
+    query("SELECT a FROM purses__old.mine").execute(database.store.pool()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_the_old_tables_holds_no_rebuild_up_but_the_next() {
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    payer.pay(&database.store, "a", &[1]).await;
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for_end(PATIENCE).await.unwrap();
+    projector.shutdown().await.unwrap();
+    let mut reader = database.readers.begin().await.unwrap();
+    query("SELECT purse FROM purses.totals").execute(&mut *reader).await.unwrap();
+    let rebuilt = Env::system().timeout(PATIENCE, database.projector(2, &conduct).await.rebuild()).await;
+    rebuilt.expect("it waits for no reader").unwrap();
+    assert_eq!(database.build(BuildState::Live).await.unwrap().version, 2);
+    let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'purses%' ORDER BY 1";
+    let schemas =
+        async || -> Vec<String> { query_scalar(schemas).fetch_all(database.store.pool()).await.unwrap() };
+    assert_eq!(schemas().await, ["purses", "purses__old"]);
+    let next = database.projector(3, &conduct).await.rebuild();
+    let read = async {
+        let end = database.store.end().await.unwrap();
+        until("the next one is built", async || {
+            database.build(BuildState::Next).await.is_some_and(|next| next.has_reached(&end))
+        })
+        .await;
+        reader.rollback().await.unwrap();
+    };
+    let (rebuilt, ()) = tokio::join!(next, read);
+    rebuilt.unwrap();
+    assert_eq!(database.rows().await, payer.rows(3));
+    assert_eq!(schemas().await, ["purses"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_vanishes_in_its_transaction_holds_its_shard_no_longer_than_its_lease() {
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    let position = payer.pay(&database.store, "a", &[1]).await;
+    let lease = Duration::from_millis(300);
+    let (model, build) = (database.model().await, database.build(BuildState::Live).await.unwrap());
+    let leased = model.lease(&build.id, "gone", lease).await.unwrap();
+    let [ShardLease { shard, epoch, position: from, .. }] = &leased.shards[..] else { panic!("one shard") };
+    let (shard, epoch, to) = (*shard, *epoch, &position);
+    let step = Step { shard, epoch, from, to, handled: 1, last_time: None, passed: None };
+    let mut transaction = model.begin(&build.id, lease).await.unwrap();
+    assert!(transaction.advance(&step).await.unwrap());
+    // The transaction stays open, and nothing is heard of it.
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    projector.wait_for(&position, PATIENCE).await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(1));
+    projector.shutdown().await.unwrap();
+    drop(transaction);
 }

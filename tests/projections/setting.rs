@@ -8,7 +8,7 @@ use std::time::Duration;
 use jitney::Env;
 use jitney::handler::HandlerError;
 use jitney::prelude::*;
-use jitney::sourcing::projection::{Build, BuildState};
+use jitney::sourcing::projection::{Build, BuildState, ShardState};
 use jitney::sourcing::{
     Append, EventStore, Expected, NewEvent, Position, Projection, ProjectionHandle, Projector, ReadModel,
     StoredEvent, StreamId,
@@ -25,6 +25,9 @@ pub(crate) enum PurseEvent {
 
 /// What cannot be handled, unless the projection is mended.
 pub(crate) const POISON: u64 = 13;
+
+/// What nobody has reckoned with.
+pub(crate) const PANIC: u64 = 666;
 
 /// What a row of the read model has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +79,7 @@ impl Conduct {
         if cents == POISON && !*self.0.mended.lock().unwrap() {
             return Err(HandlerError::permanent("that is an unlucky number"));
         }
+        assert_ne!(cents, PANIC, "nobody has so much");
         let fail = |times: u32| times.checked_sub(1);
         if self.0.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail).is_ok() {
             return Err(HandlerError::retryable("not just now"));
@@ -155,6 +159,16 @@ impl Payer {
         let row = |row: &Row| Row { cents: row.cents * u64::from(version), ..*row };
         self.rows.iter().map(|(purse, one)| (purse.clone(), row(one))).collect()
     }
+}
+
+/// Waits until each shard of the live build is at the end of `store`, or has stopped.
+pub(crate) async fn until_at_rest(handle: &ProjectionHandle<impl ReadModel>, store: &dyn EventStore) {
+    let end = store.end().await.unwrap();
+    let is_done = |shard: &ShardState| shard.stopped.is_some() || shard.position.has_reached(&end);
+    until("all shards rest", async || {
+        handle.builds().await.unwrap().iter().all(|build| build.shards.iter().all(is_done))
+    })
+    .await;
 }
 
 pub(crate) async fn until(what: &str, done: impl AsyncFn() -> bool) {

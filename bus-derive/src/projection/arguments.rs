@@ -22,6 +22,9 @@ const KEYS: &[&str] = &["name", "version", "crate"];
 /// The longest name that every read model takes.
 const LONGEST_NAME: usize = 50;
 
+/// What is behind the name of a projection where another build than the live one is.
+const RESERVED: [&str; 2] = ["__next", "__old"];
+
 impl Arguments {
     pub(crate) fn of(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut arguments = Arguments::default();
@@ -41,6 +44,10 @@ impl Arguments {
                 name,
                 "the name of a projection is the place of its tables: up to 50 small letters, digits and `_`, the first no \
                  digit",
+            ),
+            Some(name) if RESERVED.iter().any(|end| name.value().ends_with(end)) => errors.on(
+                name,
+                "a name that ends with `__next` or `__old` is that of a build of another projection: choose another end",
             ),
             Some(_) => {}
         }

@@ -14,7 +14,7 @@ pub(super) fn expand(arguments: &Arguments, block: &ItemImpl, methods: &Methods)
     let error = quote!(#facade::handler::HandlerError);
     let (name, version) = (arguments.name.get(), arguments.version.get().copied().unwrap_or(1));
     let (self_ty, connection) = (&block.self_ty, &methods.connection);
-    let (impl_generics, _, where_clause) = block.generics.split_for_impl();
+    let where_clause = &block.generics.where_clause;
     let accepts = methods.handlers.iter().map(|Handler { event, cfgs, .. }| {
         let accepts = quote_spanned!(event.span()=> <#event as #facade::event::DomainEvent>::accepts());
         quote!(#(#cfgs)* __types.extend(#accepts);)
@@ -40,7 +40,7 @@ pub(super) fn expand(arguments: &Arguments, block: &ItemImpl, methods: &Methods)
         #(#cfgs)*
         #[automatically_derived]
         #[allow(clippy::all, clippy::pedantic)]
-        impl #impl_generics #sourcing::Projection for #self_ty #where_clause {
+        impl #sourcing::Projection for #self_ty #where_clause {
             type Connection = #connection;
 
             fn name(&self) -> &str {
@@ -80,12 +80,13 @@ fn apply(
     sourcing: &TokenStream,
     error: &TokenStream,
 ) -> TokenStream {
-    let Handler { method, event, with_envelope, returns_nothing, cfgs } = handler;
+    let Handler { method, event, with_envelope, with_place, returns_nothing, cfgs } = handler;
     let read = match with_envelope {
         true => quote!(__event.to_envelope::<#event>()),
         false => quote!(__event.decode::<#event>()),
     };
-    let call = quote_spanned!(method.span()=> Self::#method(self, __read, __at.connection()).await);
+    let at = if *with_place { quote!(__at) } else { quote!(__at.connection()) };
+    let call = quote_spanned!(method.span()=> Self::#method(self, __read, #at).await);
     let done = match returns_nothing {
         true => quote!(#call;),
         false => quote!(#call.map_err(#facade::handler::IntoHandlerError::into_handler_error)?;),

@@ -24,6 +24,8 @@ pub(crate) struct Handler {
     pub(crate) method: Ident,
     pub(crate) event: Type,
     pub(crate) with_envelope: bool,
+    /// Whether it takes the `Projecting` that the connection is in.
+    pub(crate) with_place: bool,
     pub(crate) returns_nothing: bool,
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -114,7 +116,16 @@ fn handler(method: &ImplItemFn, connection: &mut Option<Type>, errors: &mut Erro
         errors.at(signature.paren_token.span.join(), message);
         return None;
     };
-    set_connection(written_on, connection, errors);
+    let with_place = match in_place(written_on) {
+        Some(inner) => {
+            set_connection(&parse_quote!(&mut #inner), connection, errors);
+            true
+        }
+        None => {
+            set_connection(written_on, connection, errors);
+            false
+        }
+    };
     if let Type::Reference(reference) = event {
         let owned = reference.elem.to_token_stream().to_string().replace(' ', "");
         errors.on(event, format!("a handler owns its event: take `{owned}` without `&`"));
@@ -128,7 +139,7 @@ fn handler(method: &ImplItemFn, connection: &mut Option<Type>, errors: &mut Erro
         ReturnType::Type(_, ty) => matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()),
     };
     let cfgs = method.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
-    Some(Handler { method: signature.ident.clone(), event, with_envelope, returns_nothing, cfgs })
+    Some(Handler { method: signature.ident.clone(), event, with_envelope, with_place, returns_nothing, cfgs })
 }
 
 /// The types of the arguments behind `self`.
@@ -138,6 +149,19 @@ fn typed(signature: &Signature) -> Vec<Type> {
         FnArg::Receiver(_) => None,
     };
     signature.inputs.iter().filter_map(typed).collect()
+}
+
+/// `C` of `&mut Projecting<'_, C>`.
+fn in_place(ty: &Type) -> Option<&Type> {
+    let Type::Reference(reference) = ty else { return None };
+    reference.mutability?;
+    let Type::Path(path) = &*reference.elem else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Projecting")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(connection) => Some(connection),
+        _ => None,
+    })
 }
 
 /// `T` of `Envelope<T>`.

@@ -66,7 +66,7 @@ pub struct ShardState {
 pub struct NewBuild {
     /// The name of the projection.
     pub projection: String,
-    /// What it is to be. A new next one takes the place of another next one.
+    /// What it is to be. A new next one takes the place of another next one of a lower version.
     pub state: BuildState,
     /// The version of the projection.
     pub version: u32,

@@ -8,7 +8,7 @@ use jitney_core::{Env, Id};
 use tokio::sync::{Notify, watch};
 
 use super::projector::check_name;
-use super::{Build, BuildState, PassedEvent, ReadModel};
+use super::{Build, BuildState, PassedEvent, ReadModel, ShardState};
 use crate::{Error, ErrorKind, Position};
 
 /// How often to look at the read model while something is waited for that happens in another process.
@@ -147,8 +147,8 @@ impl<M: ReadModel> ProjectionHandle<M> {
     ///
     /// # Errors
     ///
-    /// Of kind [`Projection`](ErrorKind::Projection) when the projection has stopped at an event, and, retryable, when it has
-    /// not come so far within `at_most`; and when the read model does not answer.
+    /// Of kind [`Projection`](ErrorKind::Projection) when the projection has stopped at an event before it, and, retryable, when
+    /// it has not come so far within `at_most`; and when the read model does not answer.
     ///
     /// # Cancellation
     ///
@@ -160,7 +160,7 @@ impl<M: ReadModel> ProjectionHandle<M> {
             if live.has_reached(position) {
                 return Ok(true);
             }
-            self.refuse_stopped(live)?;
+            self.refuse_stopped(live, |shard| !shard.position.has_reached(position))?;
             Ok(false)
         });
         self.env.timeout(at_most, reached).await.unwrap_or_else(|_| {
@@ -173,9 +173,15 @@ impl<M: ReadModel> ProjectionHandle<M> {
         })
     }
 
-    /// The error of a build that has stopped at an event, where it has.
-    pub(super) fn refuse_stopped(&self, build: &Build) -> Result<(), Error> {
-        let Some(event) = build.shards.iter().find_map(|shard| shard.stopped.as_ref()) else { return Ok(()) };
+    /// The error of a build of which a shard that counts has stopped at an event, where one has.
+    pub(super) fn refuse_stopped(
+        &self,
+        build: &Build,
+        counts: impl Fn(&ShardState) -> bool,
+    ) -> Result<(), Error> {
+        let stopped =
+            build.shards.iter().filter(|shard| counts(shard)).find_map(|shard| shard.stopped.as_ref());
+        let Some(event) = stopped else { return Ok(()) };
         let name = &self.name;
         let what =
             format!("projection `{name}` has stopped at {event}; mend it and resume it, or skip the event");

@@ -18,7 +18,7 @@ pub trait Projection: Send + Sync + 'static {
     type Connection: Send;
 
     /// Its name, which its checkpoints are stored under, and its place in the database is called: 1 to 50 small letters,
-    /// digits and `_`, the first no digit. Never changes.
+    /// digits and `_`, the first no digit, without `__next` or `__old` at its end. Never changes.
     fn name(&self) -> &str;
 
     /// Raised when [`prepare`](Self::prepare) or [`apply`](Self::apply) make another read model of the same events: the
@@ -52,8 +52,8 @@ pub trait Projection: Send + Sync + 'static {
     /// # Errors
     ///
     /// A permanent error stops the projection at the event, or parks it, as the projector is
-    /// [told](crate::Projector::on_failure); another one does so when a number of attempts have failed. Everything of the
-    /// transaction is rolled back.
+    /// [told](crate::Projector::on_failure); another one, and a panic, does so when a number of attempts have failed. Everything of
+    /// the transaction is rolled back.
     ///
     /// # Cancellation
     ///

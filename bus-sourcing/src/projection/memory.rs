@@ -117,7 +117,7 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
         Ok(())
     }
 
-    async fn begin(&self, build: &BuildId) -> Result<MemoryTransaction<S>, Error> {
+    async fn begin(&self, build: &BuildId, _lease: Duration) -> Result<MemoryTransaction<S>, Error> {
         Ok(self.transaction(&build.projection, build.number).await)
     }
 
@@ -177,9 +177,9 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModelTransaction for Memory
         Ok(self.record.builds())
     }
 
-    async fn replace(&mut self) -> Result<(), Error> {
+    async fn replace(&mut self) -> Result<bool, Error> {
         self.record.replace(self.number);
-        Ok(())
+        Ok(true)
     }
 
     async fn commit(mut self) -> Result<(), Error> {

@@ -18,6 +18,9 @@ use crate::{Error, ErrorKind, EventStore, IntoEventStore};
 /// The longest name of a projection, so that a database can have more than one place for it.
 const LONGEST_NAME: usize = 50;
 
+/// What is behind the name of a projection where another build than the live one is.
+const RESERVED: [&str; 2] = ["__next", "__old"];
+
 /// What becomes of an event that a projection cannot handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -83,7 +86,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
         self
     }
 
-    /// Others take over when nothing is heard of this projector for so long; 15 s unless told, a second at least.
+    /// Others take over when nothing is heard of this projector for so long; 15 s unless told, a second at least. On PostgreSQL, so
+    /// long is also the most that a handler may leave its transaction without a statement: it is rolled back then.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease.max(Duration::from_secs(1));
         self
@@ -146,11 +150,13 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     /// Readers see the old one until then, and the new one from then on, which is never behind what they have seen. Projectors of
     /// this version that run meanwhile share the work. Where there is none yet, it is made and brought to where the store is.
     ///
-    /// Where a new one of this version is being made already, it goes on with that.
+    /// Where a new one of this version is being made already, it goes on with that. Where the projection is
+    /// [paused](super::ProjectionHandle::pause), the new one is too, until it is resumed.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); of kind [`Projection`](ErrorKind::Projection) when it stops at an event, which is then named.
+    /// As [`start`](Self::start); of kind [`Projection`](ErrorKind::Projection) when it stops at an event, which is then named; and
+    /// that of the database when it refuses to let the new one take its place.
     /// What is made so far stays beside the old one, and the next call goes on with it.
     ///
     /// # Panics
@@ -181,8 +187,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
             return Err(Error::new(ErrorKind::Config, what));
         }
         let (filter, worker) = (projection.filter(), settings.env.new_id().to_string());
-        let news = watch::Sender::new(0);
-        Ok(Arc::new(Core { store, model, projection, filter, settings, worker, news }))
+        let (news, failed_swap) = (watch::Sender::new(0), Arc::default());
+        Ok(Arc::new(Core { store, model, projection, filter, settings, worker, news, failed_swap }))
     }
 }
 
@@ -190,12 +196,14 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let is_word = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
     let starts_well = name.starts_with(|c: char| c == '_' || c.is_ascii_lowercase());
-    if starts_well && name.len() <= LONGEST_NAME && name.chars().all(is_word) && !name.starts_with("pg_") {
+    let ends_well = !RESERVED.iter().any(|end| name.ends_with(end));
+    let is_plain = name.len() <= LONGEST_NAME && name.chars().all(is_word) && !name.starts_with("pg_");
+    if starts_well && ends_well && is_plain {
         return Ok(());
     }
     let what = format!(
         "setting up projection `{name}`: choose a name of small letters, digits and `_`, of up to {LONGEST_NAME}, that starts \
-         with no digit and not with `pg_`"
+         with no digit and not with `pg_`, and does not end with `__next` or `__old`, which builds of others are called by"
     );
     Err(Error::new(ErrorKind::Config, what))
 }

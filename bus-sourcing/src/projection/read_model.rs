@@ -39,7 +39,8 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
     fn builds(&self, projection: &str) -> impl Future<Output = Result<Vec<Build>, Error>> + Send;
 
     /// Begins to make a build: records it, with its shards at the start, in a transaction whose connection is in its empty
-    /// place. None where the projection has a live build, and a live one is to be made.
+    /// place. It is paused where the live one is. None where the projection has a live build, and a live one is to be
+    /// made, or a next one of this version or a higher one, and a next one is to be made.
     ///
     /// # Errors
     ///
@@ -71,12 +72,17 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
     /// When the database does not answer: they are free when the lease has passed.
     fn release(&self, projection: &str, worker: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Begins a transaction in a build.
+    /// Begins a transaction in a build. A database that others wait in ends it when it hears nothing of it for a `lease`, so that
+    /// a worker whose host has vanished does not keep its shard for longer.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn begin(&self, build: &BuildId) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
+    fn begin(
+        &self,
+        build: &BuildId,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
 
     /// Records that the shard has stopped at an event, where `lease` is still that of its owner.
     ///
@@ -122,11 +128,12 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<PassedEvent>, Error>> + Send;
 
-    /// Removes what is left of builds whose place was taken, where something is.
+    /// Removes what is left of builds whose place was taken, where something is. It waits for no reader for longer than a part of
+    /// a second, since the worker that calls it has leases to keep.
     ///
     /// # Errors
     ///
-    /// When the database does not answer. What is left does no harm.
+    /// When the database does not answer, or somebody still reads there. What is left does no harm, and is removed later.
     fn clean_up(&self, projection: &str) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = projection;
         async { Ok(()) }
@@ -157,12 +164,14 @@ pub trait ReadModelTransaction: Send {
     fn lock(&mut self) -> impl Future<Output = Result<Vec<Build>, Error>> + Send;
 
     /// Lets this build, which is the next one, take the place of the live one. To be called behind [`lock`](Self::lock), and
-    /// behind everything else.
+    /// behind everything else. False where what is left of an earlier build has yet to be
+    /// [removed](ReadModel::clean_up): then nothing is to be committed.
     ///
     /// # Errors
     ///
-    /// When the database does not answer.
-    fn replace(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// When the database does not answer; and of kind [`Config`](crate::ErrorKind::Config) when a place is taken by something
+    /// else.
+    fn replace(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Commits it.
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jitney_core::Env;
@@ -23,6 +23,7 @@ pub struct RunningProjector<M: ReadModel> {
     store: Arc<dyn EventStore>,
     filter: Filter,
     env: Env,
+    failed_swap: Arc<Mutex<Option<Error>>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Error>>,
 }
@@ -37,12 +38,13 @@ impl<M: ReadModel> RunningProjector<M> {
         let (news, model) = (core.news.subscribe(), core.model.clone());
         let handle = ProjectionHandle::here(model, core.name(), env.clone(), news, Arc::clone(&poke));
         let (store, filter) = (Arc::clone(&core.store), core.filter.clone());
+        let failed_swap = Arc::clone(&core.failed_swap);
         let worker = Worker::new(core, task, poke);
         let task = env.spawn(worker.run(async {
             // A sender that is dropped says the same.
             let _ = stopped.await;
         }));
-        RunningProjector { handle, store, filter, env, stop: Some(stop), task }
+        RunningProjector { handle, store, filter, env, failed_swap, stop: Some(stop), task }
     }
 
     /// The projection, for others of this process to wait for it.
@@ -121,6 +123,10 @@ impl<M: ReadModel> RunningProjector<M> {
                 {
                     return Ok(true);
                 }
+                let failed_swap = self.failed_swap.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(error) = failed_swap {
+                    return Err(error);
+                }
                 let Some(next) = builds.iter().find(|build| build.id.number == number) else {
                     let name = handle.name();
                     let what = format!("rebuilding projection `{name}`: another build has taken its place");
@@ -134,7 +140,7 @@ impl<M: ReadModel> RunningProjector<M> {
                     None => true,
                 };
                 if has_stopped || self.env.instant().duration_since(since) > lease {
-                    handle.refuse_stopped(next)?;
+                    handle.refuse_stopped(next, |_| true)?;
                 }
                 Ok(false)
             })

@@ -1,15 +1,17 @@
 //! One step: some events, applied in one transaction in which the checkpoint moves.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use jitney_core::error_chain;
 use jitney_core::handler::HandlerError;
 use tokio::sync::watch;
 
 use super::projector::Settings;
 use super::{
-    Build, BuildState, PassedEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, Step,
+    Build, BuildState, PassedEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease,
+    Step, panics,
 };
-use crate::{Error, EventStore, Filter, Position, StoredEvent};
+use crate::{Error, ErrorKind, EventStore, Filter, Position, StoredEvent};
 
 /// What all parts of a projector have in common.
 pub(super) struct Core<P, M> {
@@ -22,6 +24,8 @@ pub(super) struct Core<P, M> {
     pub(super) worker: String,
     /// Changes when something was committed, or is to be looked at.
     pub(super) news: watch::Sender<u64>,
+    /// Why the last swap cannot be, until somebody who waits for it is told.
+    pub(super) failed_swap: Arc<Mutex<Option<Error>>>,
 }
 
 /// What became of a step.
@@ -44,6 +48,18 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         build.id.state == BuildState::Live && !build.live_from.has_reached(event.position())
     }
 
+    /// Removes what is left of builds whose place was taken. Whether nothing is.
+    pub(super) async fn tidy(&self) -> bool {
+        let Err(error) = self.model.clean_up(self.name()).await else { return true };
+        let (projection, error) = (self.name(), error_chain(&error));
+        tracing::warn!(
+            projection,
+            error,
+            "what a rebuilt projection has left is still there: that is tried again"
+        );
+        false
+    }
+
     /// Applies `events`, all of them live or none, and moves the checkpoint of the shard to `to`.
     pub(super) async fn step(
         &self,
@@ -53,7 +69,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         to: &Position,
         passed: Option<&PassedEvent>,
     ) -> Result<Stepped, Error> {
-        let mut transaction = self.model.begin(&build.id).await?;
+        let mut transaction = self.model.begin(&build.id, self.settings.lease).await?;
         let step = Step {
             shard: lease.shard,
             epoch: lease.epoch,
@@ -69,16 +85,29 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
         let live = events.first().is_some_and(|event| Self::is_live(build, event));
         if !events.is_empty() {
             let mut at = Projecting::new(transaction.connection(), live);
-            if let Err(error) = self.projection.apply_batch(events, &mut at).await {
+            if let Err(error) = panics::apply(&self.projection, events, &mut at).await {
                 return Ok(Stepped::Refused(error));
             }
         }
-        transaction.commit().await?;
+        match transaction.commit().await {
+            Ok(()) => {}
+            // What was applied cannot be committed, however often it is tried: a constraint that is checked at the end.
+            Err(error) if !events.is_empty() && is_refusal(&error) => {
+                return Ok(Stepped::Refused(HandlerError::permanent(error)));
+            }
+            Err(error) => return Err(error),
+        }
         lease.position = to.clone();
         self.news.send_modify(|times| *times = times.wrapping_add(1));
         if live {
-            self.projection.after_commit(events).await;
+            panics::tell(&self.projection, events).await;
         }
         Ok(Stepped::Moved)
     }
+}
+
+/// Whether a commit failed because of what it was to commit: nothing of it was.
+fn is_refusal(error: &Error) -> bool {
+    !error.is_retryable()
+        && !matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unknown | ErrorKind::Config)
 }

@@ -4,27 +4,109 @@
 //! have shards of the same streams, both are at the same place when the swap is tried. Otherwise the shards of the live one
 //! are at different places; what lies between them is handled here, while nobody else can.
 
+use std::sync::PoisonError;
+
 use super::build::shard_of;
 use super::step::Core;
-use super::{Build, BuildState, Projecting, Projection, ReadModel, ReadModelTransaction, Step};
+use super::{
+    Build, BuildState, PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, Step, panics,
+};
 use crate::{Error, ErrorKind, Position, StoredEvent};
 
 /// No more pages than that are handled while nobody else can.
 const MOST_PAGES: usize = 4;
 
-/// Lets `next` take the place of the live build where it has come as far. Whether it has.
-pub(super) async fn replace<P, M>(core: &Core<P, M>, next: &Build) -> Result<bool, Error>
+/// Lets `next` take the place of `live` where that can be. Whether it has. An error that another try would not mend is kept for
+/// whoever waits for the swap.
+pub(super) async fn swap<P, M>(core: &Core<P, M>, live: &Build, next: &Build) -> Result<bool, Error>
 where
     P: Projection,
     M: ReadModel<Connection = P::Connection>,
 {
-    let mut transaction = core.model.begin(&next.id).await?;
+    let swapped = match is_near(core, live, next).await {
+        Ok(true) if core.tidy().await => replace(core, next).await,
+        Ok(_) => Ok(false),
+        Err(error) => Err(error),
+    };
+    match swapped {
+        Err(error) if !error.is_retryable() && error.kind() != ErrorKind::Closed => {
+            let (projection, text) = (core.name(), jitney_core::error_chain(&error));
+            tracing::error!(projection, error = text, "a rebuilt projection cannot take its place");
+            *core.failed_swap.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            core.news.send_modify(|times| *times = times.wrapping_add(1));
+            Ok(false)
+        }
+        swapped => swapped,
+    }
+}
+
+/// Whether a swap is worth a try, so that nobody is held up by one that is not: no shard of `next` has stopped, and each is where
+/// the live build is, or so near that the rest can be handled in the swap.
+///
+/// # Errors
+///
+/// When the store does not answer; and one that is not retryable when `next` can never come so near as things are.
+async fn is_near<P, M>(core: &Core<P, M>, live: &Build, next: &Build) -> Result<bool, Error>
+where
+    P: Projection,
+    M: ReadModel<Connection = P::Connection>,
+{
+    if next.paused || live.paused || next.shards.iter().any(|shard| shard.stopped.is_some()) {
+        return Ok(false);
+    }
+    for (number, shard) in (0..).zip(&next.shards) {
+        let target = live.ceiling(number, next.shards.len());
+        let is_there = |position: &Position| target.iter().all(|target| position.has_reached(target));
+        let (mut position, mut pages) = (shard.position.clone(), 0);
+        while !is_there(&position) {
+            if pages == MOST_PAGES {
+                let is_at_ceiling = target.iter().any(|target| shard.position.has_reached(target));
+                let stopped = live.shards.iter().find_map(|shard| shard.stopped.as_ref());
+                return match stopped.filter(|_| is_at_ceiling) {
+                    Some(event) => Err(too_far(core.name(), event, live.shards.len())),
+                    None => Ok(false),
+                };
+            }
+            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
+            if page.position == position {
+                return Ok(false);
+            }
+            position = page.position;
+            pages += 1;
+        }
+    }
+    Ok(true)
+}
+
+/// Whether each shard of `next` is where the live build is.
+pub(super) fn is_there(live: &Build, next: &Build) -> bool {
+    (0..).zip(&next.shards).all(|(number, shard)| {
+        let target = live.ceiling(number, next.shards.len());
+        target.iter().all(|target| shard.position.has_reached(target))
+    })
+}
+
+fn too_far(name: &str, event: &PoisonEvent, shards: usize) -> Error {
+    let what = format!(
+        "letting a rebuilt projection `{name}` take its place: a shard of the live one has stopped far behind the others, at \
+         {event}; skip the event, or give the new one {shards} shards too"
+    );
+    Error::new(ErrorKind::Projection, what)
+}
+
+/// Lets `next` take the place of the live build where it has come as far. Whether it has.
+async fn replace<P, M>(core: &Core<P, M>, next: &Build) -> Result<bool, Error>
+where
+    P: Projection,
+    M: ReadModel<Connection = P::Connection>,
+{
+    let mut transaction = core.model.begin(&next.id, core.settings.lease).await?;
     let builds = transaction.lock().await?;
     let live = builds.iter().find(|build| build.id.state == BuildState::Live);
     let (Some(live), Some(next)) = (live, builds.iter().find(|build| build.id == next.id)) else {
         return Ok(false);
     };
-    if next.paused {
+    if next.paused || live.paused {
         return Ok(false);
     }
     let mut told = Vec::new();
@@ -58,8 +140,11 @@ where
             if !transaction.advance(&step).await? {
                 return Ok(false);
             }
-            for events in events.chunk_by(|a, b| live.has_handled(a) == live.has_handled(b)) {
-                let is_new = events.first().is_some_and(|event| !live.has_handled(event));
+            let is_new = |event: &StoredEvent| {
+                !live.has_handled(event) && !live.live_from.has_reached(event.position())
+            };
+            for events in events.chunk_by(|a, b| is_new(a) == is_new(b)) {
+                let is_new = events.first().is_some_and(is_new);
                 apply(core, events, &mut Projecting::new(transaction.connection(), is_new)).await?;
                 if is_new {
                     told.extend_from_slice(events);
@@ -68,7 +153,9 @@ where
             position = page.position;
         }
     }
-    transaction.replace().await?;
+    if !transaction.replace().await? {
+        return Ok(false);
+    }
     transaction.commit().await?;
     tracing::info!(
         projection = core.name(),
@@ -76,7 +163,7 @@ where
         "a rebuilt projection has taken its place"
     );
     if !told.is_empty() {
-        core.projection.after_commit(&told).await;
+        panics::tell(&core.projection, &told).await;
     }
     Ok(true)
 }
@@ -86,7 +173,7 @@ async fn apply<P: Projection, M>(
     events: &[StoredEvent],
     at: &mut Projecting<'_, P::Connection>,
 ) -> Result<(), Error> {
-    core.projection.apply_batch(events, at).await.map_err(|error| {
+    panics::apply(&core.projection, events, at).await.map_err(|error| {
         let name = core.projection.name();
         let what = format!(
             "letting a rebuilt projection `{name}` take its place: handling the last events before that"

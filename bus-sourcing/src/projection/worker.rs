@@ -9,12 +9,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::projector::Settings;
 use super::shard::Shard;
 use super::status::ProjectionLag;
 use super::step::Core;
-use super::swap::replace;
-use super::{Build, BuildState, NewBuild, Projection, ReadModel, ReadModelTransaction, ShardLease};
-use crate::{Error, ErrorKind, Position};
+use super::{Build, BuildState, NewBuild, Projection, ReadModel, ReadModelTransaction, ShardLease, swap};
+use crate::{Error, ErrorKind};
 
 /// How long to wait behind the end of a shard's work, so that nothing is asked without pause.
 const BREATH: Duration = Duration::from_millis(10);
@@ -45,7 +45,6 @@ where
     M: ReadModel<Connection = P::Connection>,
 {
     let (name, version) = (core.name(), core.projection.version());
-    core.model.clean_up(name).await?;
     let mut made = false;
     loop {
         let builds = core.model.builds(name).await?;
@@ -85,10 +84,11 @@ where
                 return Ok(Made::First);
             }
         };
-        // What is there already when a projection first is happened before it.
-        let live_from = match state {
-            BuildState::Live => core.store.end().await?,
-            BuildState::Next => Position::START,
+        let live_from = match live {
+            // What the live build tells nobody of, the one that takes its place tells nobody of either.
+            Some(live) => live.live_from.clone(),
+            // What is there already when a projection first is happened before it.
+            None => core.store.end().await?,
         };
         let new =
             NewBuild { projection: name.to_owned(), state, version, shards: core.settings.shards, live_from };
@@ -118,6 +118,8 @@ pub(super) struct Worker<P, M> {
     caught_up: bool,
     /// When to look again how far behind the projection is.
     lag_at: Instant,
+    /// When to remove what is left of builds whose place was taken.
+    tidy_at: Option<Instant>,
 }
 
 /// The number of a build, and of a shard.
@@ -138,7 +140,18 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
         let (tell, told) = mpsc::unbounded_channel();
         let (shards, stopping) = (HashMap::new(), watch::Sender::new(false));
         let lag_at = core.settings.env.instant();
-        Worker { core, task, poke, shards, stopping, tell, told, caught_up: false, lag_at }
+        Worker {
+            core,
+            task,
+            poke,
+            shards,
+            stopping,
+            tell,
+            told,
+            caught_up: false,
+            lag_at,
+            tidy_at: Some(lag_at),
+        }
     }
 
     pub(super) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
@@ -187,16 +200,22 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
     /// Keeps the leases, and what is done with them. How long there is nothing more to do.
     async fn turn(&mut self) -> Result<Duration, Error> {
         let core = Arc::clone(&self.core);
+        if self.tidy_at.is_some_and(|at| core.settings.env.instant() >= at) {
+            self.tidy().await;
+        }
         let builds = core.model.builds(core.name()).await?;
         let live = builds.iter().find(|build| build.id.state == BuildState::Live);
         let next = builds.iter().find(|build| build.id.state == BuildState::Next);
-        if let (true, Some(next)) = (std::mem::take(&mut self.caught_up), self.is_mine(next))
-            && replace(&core, next).await?
+        let caught_up = std::mem::take(&mut self.caught_up);
+        if let (Some(live), Some(next)) = (live, self.is_mine(next))
+            // Whoever waits for a rebuild tries also where all shards are at work elsewhere, so as to hear what is wrong.
+            && (caught_up || (self.task == Task::Rebuild && swap::is_there(live, next)))
+            && swap::swap(&core, live, next).await?
         {
             // What is known of the shards is no longer true.
             self.stop_all();
-            core.model.clean_up(core.name()).await?;
             core.news.send_modify(|times| *times = times.wrapping_add(1));
+            self.tidy().await;
             return Ok(Duration::ZERO);
         }
         let mut all_at_work = true;
@@ -230,6 +249,13 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
             lag.publish(core.name());
         }
         Ok(if all_at_work && next.is_none() { core.settings.lease } else { core.settings.poll })
+    }
+
+    /// Removes what is left of builds whose place was taken; later where that cannot be done now, as while somebody reads it.
+    async fn tidy(&mut self) {
+        let Settings { env, poll, lease, .. } = &self.core.settings;
+        let later = (*poll).max(*lease / 3);
+        self.tidy_at = if self.core.tidy().await { None } else { Some(env.instant() + later) };
     }
 
     /// Whether this projector is to work on the build.

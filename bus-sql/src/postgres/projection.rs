@@ -168,8 +168,8 @@ impl ReadModel for PostgresReadModel {
         .await
     }
 
-    async fn begin(&self, build: &BuildId) -> Result<PostgresTransaction, Error> {
-        PostgresTransaction::begin(&self.store, build).await
+    async fn begin(&self, build: &BuildId, lease: Duration) -> Result<PostgresTransaction, Error> {
+        PostgresTransaction::begin(&self.store, build, lease).await
     }
 
     async fn stop(&self, build: &BuildId, lease: &ShardLease, event: &PoisonEvent) -> Result<(), Error> {

@@ -10,6 +10,7 @@ const IOERR: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
+const CONSTRAINT: i32 = 19;
 const NOTADB: i32 = 26;
 /// An extended code: the transaction began by reading, and another one has written since.
 const BUSY_SNAPSHOT: i32 = 517;
@@ -75,7 +76,8 @@ fn by_code(code: i32) -> (ErrorKind, bool, &'static str) {
 /// The error of a commit. Where SQLite does not say that it has rolled back, the events may be stored.
 pub(super) fn commit_failed(place: &str, doing: &str, error: sqlx::Error) -> Error {
     match result_code(&error).map(|code| code & 0xff) {
-        Some(BUSY | LOCKED | FULL | READONLY) => failed(place, doing, error),
+        // A constraint that is checked at the end; the transaction is still open, and is rolled back.
+        Some(BUSY | LOCKED | FULL | READONLY | CONSTRAINT) => failed(place, doing, error),
         _ => {
             let what = format!(
                 "{doing} in {place}: whether the commit is on the disk is not known; append the same events again"

@@ -111,6 +111,18 @@ impl SqliteReadModel {
         }
     }
 
+    async fn look(&self, projection: &str) -> Result<Vec<Build>, Error> {
+        let (doing, mut all) = (looking(projection), Vec::new());
+        for (state, file) in (0_i64..).zip(self.files(projection).await?) {
+            let rows = read(&file, &doing, async |connection| {
+                let query = sqlx::query_as::<_, ShardRow>(BUILD).bind(projection).bind(state);
+                query.fetch_all(connection).await
+            });
+            all.extend(rows.await?);
+        }
+        builds(projection, all)
+    }
+
     /// The files of both builds of a projection.
     async fn files(&self, projection: &str) -> Result<Vec<SqliteStore>, Error> {
         let next = place::next(self, projection).await?;
@@ -148,15 +160,14 @@ impl ReadModel for SqliteReadModel {
     }
 
     async fn builds(&self, projection: &str) -> Result<Vec<Build>, Error> {
-        let (doing, mut all) = (looking(projection), Vec::new());
-        for (state, file) in (0_i64..).zip(self.files(projection).await?) {
-            let rows = read(&file, &doing, async |connection| {
-                let query = sqlx::query_as::<_, ShardRow>(BUILD).bind(projection).bind(state);
-                query.fetch_all(connection).await
-            });
-            all.extend(rows.await?);
+        loop {
+            let next = place::next_number(self, projection).await?;
+            match self.look(projection).await {
+                // The file was removed under it, behind a swap.
+                Err(_) if place::next_number(self, projection).await? != next => {}
+                looked => return looked,
+            }
         }
-        builds(projection, all)
     }
 
     async fn begin_build(&self, build: &NewBuild) -> Result<Option<SqliteTransaction>, Error> {
@@ -184,7 +195,7 @@ impl ReadModel for SqliteReadModel {
         Ok(())
     }
 
-    async fn begin(&self, build: &BuildId) -> Result<SqliteTransaction, Error> {
+    async fn begin(&self, build: &BuildId, _lease: Duration) -> Result<SqliteTransaction, Error> {
         SqliteTransaction::begin(self, build).await
     }
 

@@ -64,11 +64,16 @@ impl<S: Clone + Default> Record<S> {
         if new.state == BuildState::Live && self.live_number() != 0 {
             return None;
         }
+        let mut next = self.builds.values().filter(|kept| !is_live(kept));
+        if new.state == BuildState::Next && next.any(|kept| kept.build.version >= new.version) {
+            return None;
+        }
         self.builds.retain(|_, kept| is_live(kept));
         self.last_number += 1;
+        let paused = self.builds.values().any(|kept| kept.build.paused);
         let (projection, number, state) = (new.projection.clone(), self.last_number, new.state);
         let id = BuildId { projection, number, state };
-        let mut build = Build::new(id, new.version, false, new.live_from.clone());
+        let mut build = Build::new(id, new.version, paused, new.live_from.clone());
         build.shards = vec![ShardState::new(); usize::from(new.shards)];
         let kept = Kept { build, state: S::default(), workers: HashMap::new(), passed: Vec::new() };
         self.builds.insert(number, kept);

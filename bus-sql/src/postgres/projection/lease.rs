@@ -34,9 +34,12 @@ WHERE s.build = $1";
 const GIVE_UP: &str = "
 UPDATE {schema}.projection_shards SET worker = NULL WHERE build = $1 AND worker = $2 AND shard = ANY ($3)";
 
+/// What a transaction of its last owner still holds is taken at a later time.
 const TAKE: &str = "
 UPDATE {schema}.projection_shards SET worker = $2, epoch = epoch + 1, stopped = NULL
-WHERE build = $1 AND shard = ANY ($3)";
+WHERE build = $1 AND shard IN (
+    SELECT shard FROM {schema}.projection_shards WHERE build = $1 AND shard = ANY ($3) FOR UPDATE SKIP LOCKED
+)";
 
 const LEASED: &str = "
 SELECT shard::bigint, epoch, position, stopped FROM {schema}.projection_shards

@@ -1,8 +1,10 @@
 //! Transactions of a build: what is applied, and the checkpoint with it.
 
-use jitney_sourcing::Error;
+use std::time::Duration;
+
 use jitney_sourcing::projection::{Build, BuildId, ReadModelTransaction, Step};
-use sqlx::{PgConnection, Postgres, Transaction};
+use jitney_sourcing::{Error, ErrorKind};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
 use super::{BUILDS, looking, place, schema_of, shard};
 use crate::postgres::error::{Effect, failed};
@@ -35,6 +37,12 @@ const PASS: &str = "
 INSERT INTO {schema}.projection_passed (build, event_id, skipped, event) VALUES ($1, $2, $3, $4)
 ON CONFLICT (build, event_id) DO NOTHING";
 
+/// In a transaction that has failed, the server answers a commit by a rollback, and says nothing of it. This is refused there.
+const IS_WHOLE: &str = "SELECT 1";
+
+/// The error code of everything that is sent in a transaction that has failed.
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
 /// A transaction of a [`PostgresReadModel`](super::PostgresReadModel).
 #[derive(Debug)]
 pub struct PostgresTransaction {
@@ -44,8 +52,15 @@ pub struct PostgresTransaction {
 }
 
 impl PostgresTransaction {
-    pub(super) async fn begin(store: &PostgresStore, build: &BuildId) -> Result<Self, Error> {
-        let begun = store.pool().begin_with(BEGIN).await;
+    pub(super) async fn begin(
+        store: &PostgresStore,
+        build: &BuildId,
+        lease: Duration,
+    ) -> Result<Self, Error> {
+        // What the server takes at most.
+        let lease = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
+        let begin = format!("{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = {lease}");
+        let begun = store.pool().begin_with(AssertSqlSafe(begin)).await;
         let transaction = begun.map_err(|error| failed(&doing(build), error, Effect::None))?;
         Ok(PostgresTransaction::of(store, transaction, build.clone()))
     }
@@ -116,6 +131,7 @@ impl ReadModelTransaction for PostgresTransaction {
         self.go_in_place().await?;
         let (projection, schema) = (&self.build.projection, self.store.schema());
         let failed = |error| failed(&looking(projection), error, Effect::None);
+        place::lock(&mut self.transaction, schema, projection).await.map_err(failed)?;
         let lock = sqlx::query(schema.sql(LOCK)).bind(projection).execute(&mut *self.transaction);
         lock.await.map_err(failed)?;
         let rows = sqlx::query_as::<_, ShardRow>(schema.sql(BUILDS)).bind(projection);
@@ -123,14 +139,29 @@ impl ReadModelTransaction for PostgresTransaction {
         builds(projection, rows)
     }
 
-    async fn replace(&mut self) -> Result<(), Error> {
+    async fn replace(&mut self) -> Result<bool, Error> {
         place::replace(&mut self.transaction, self.store.schema(), &self.build.projection).await
     }
 
-    async fn commit(self) -> Result<(), Error> {
+    async fn commit(mut self) -> Result<(), Error> {
+        let whole = sqlx::query(IS_WHOLE).execute(&mut *self.transaction).await;
+        whole.map_err(|error| not_whole(&self.build, error))?;
         let committed = self.transaction.commit().await;
         committed.map_err(|error| failed(&doing(&self.build), error, Effect::Possible))
     }
+}
+
+fn not_whole(build: &BuildId, error: sqlx::Error) -> Error {
+    let doing = doing(build);
+    let code = error.as_database_error().and_then(|error| error.code());
+    if code.is_none_or(|code| code != IN_FAILED_TRANSACTION) {
+        return failed(&doing, error, Effect::None);
+    }
+    let what = format!(
+        "{doing}: one of the statements has failed, and the handler went on behind it; return the error, or try the statement in a \
+         savepoint"
+    );
+    Error::new(ErrorKind::Projection, what).with_source(error)
 }
 
 fn doing(build: &BuildId) -> String {

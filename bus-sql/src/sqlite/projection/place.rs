@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jitney_sourcing::projection::{BuildId, BuildState, NewBuild};
+use jitney_sourcing::projection::{Build, BuildId, BuildState, NewBuild, ReadModel};
 use jitney_sourcing::{Error, ErrorKind};
 use sqlx::SqliteConnection;
 
@@ -19,11 +19,14 @@ const NEXT: &str = "SELECT build FROM jitney_projections WHERE projection = ?1 A
 
 const REMOVE_NEXT: &str = "DELETE FROM jitney_projections WHERE projection = ?1 AND state = 1";
 
-const ADD: &str = "INSERT INTO jitney_projections (projection, state, version, live_from) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT (projection, state) DO NOTHING RETURNING build";
+const ADD: &str = "INSERT INTO jitney_projections (projection, state, version, live_from, paused) \
+                   VALUES (?1, ?2, ?3, ?4, EXISTS (SELECT 1 FROM jitney_projections \
+                   WHERE projection = ?1 AND state = 0 AND paused)) \
+                   ON CONFLICT (projection, state) DO NOTHING RETURNING build, paused";
 
 /// In the file of the build, under the number that it has in the database.
-const ADD_THERE: &str = "INSERT INTO jitney_projections (build, projection, state, version, live_from) VALUES (?5, ?1, ?2, ?3, ?4)";
+const ADD_THERE: &str = "INSERT INTO jitney_projections (build, projection, state, version, live_from, paused) \
+                         VALUES (?5, ?1, ?2, ?3, ?4, ?6)";
 
 const ADD_SHARD: &str = "INSERT INTO jitney_projection_shards (build, shard) VALUES (?1, ?2)";
 
@@ -42,33 +45,43 @@ pub(super) async fn begin(
     if new.state == BuildState::Live {
         let mut transaction = store.begin().await?;
         let failed = |error| store.failed(&doing, error);
-        let Some(build) = add(&mut transaction, new).await.map_err(failed)? else { return Ok(None) };
+        let Some((build, _)) = add(&mut transaction, new).await.map_err(failed)? else { return Ok(None) };
         add_shards(&mut transaction, build, new.shards).await.map_err(failed)?;
         return SqliteTransaction::of_new(model, store.clone(), transaction, id(build)).await.map(Some);
     }
     path(model, projection, 0).await?;
+    let seen = next_number(model, projection).await?;
+    let is_made = |build: &Build| build.id.state == BuildState::Next && build.version >= new.version;
+    if model.builds(projection).await?.iter().any(is_made) {
+        return Ok(None);
+    }
     let build = write(store, &doing, async |connection| {
+        let next =
+            sqlx::query_scalar::<_, i64>(NEXT).bind(projection).fetch_optional(&mut *connection).await?;
+        if next.map(i64::unsigned_abs) != seen {
+            return Ok(None);
+        }
         sqlx::query(REMOVE_NEXT).bind(projection).execute(&mut *connection).await?;
         add(connection, new).await
     });
-    let build = build.await?.ok_or_else(|| {
-        Error::new(ErrorKind::Store, format!("{doing}: its row was there; try again")).retryable(true)
-    })?;
+    // Somebody else was quicker.
+    let Some((build, paused)) = build.await? else { return Ok(None) };
     let path = path(model, projection, build.unsigned_abs()).await?;
     remove(&path).map_err(|error| unusable(&path, error))?;
     let file = SqliteStore::builder(&path.to_string_lossy()).env(store.env().clone()).open().await?;
     model.open.lock().await.insert(build.unsigned_abs(), file.clone());
     let mut transaction = file.begin().await?;
     let failed = |error| file.failed(&doing, error);
-    bind(ADD_THERE, new).bind(build).execute(&mut *transaction).await.map_err(failed)?;
+    bind(ADD_THERE, new).bind(build).bind(paused).execute(&mut *transaction).await.map_err(failed)?;
     add_shards(&mut transaction, build, new.shards).await.map_err(failed)?;
     SqliteTransaction::of_new(model, file, transaction, id(build)).await.map(Some)
 }
 
-async fn add(connection: &mut SqliteConnection, new: &NewBuild) -> Result<Option<i64>, sqlx::Error> {
+/// The number of the build, and whether it is paused.
+async fn add(connection: &mut SqliteConnection, new: &NewBuild) -> Result<Option<(i64, bool)>, sqlx::Error> {
     use sqlx::Row;
     let row = bind(ADD, new).fetch_optional(connection).await?;
-    row.map(|row| row.try_get(0)).transpose()
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
 fn bind<'a>(
@@ -94,7 +107,8 @@ pub(super) async fn next(model: &SqliteReadModel, projection: &str) -> Result<Op
     }
 }
 
-async fn next_number(model: &SqliteReadModel, projection: &str) -> Result<Option<u64>, Error> {
+/// The number of the next build of a projection, where it has one.
+pub(super) async fn next_number(model: &SqliteReadModel, projection: &str) -> Result<Option<u64>, Error> {
     let number = read(&model.store, "looking for a build", async |connection| {
         sqlx::query_scalar::<_, i64>(NEXT).bind(projection).fetch_optional(connection).await
     });

@@ -123,8 +123,8 @@ impl ReadModelTransaction for SqliteTransaction {
         builds(&projection, all)
     }
 
-    async fn replace(&mut self) -> Result<(), Error> {
-        copy::replace(&self.file, &mut self.transaction, &self.build).await
+    async fn replace(&mut self) -> Result<bool, Error> {
+        copy::replace(&self.file, &mut self.transaction, &self.build).await.map(|()| true)
     }
 
     async fn commit(mut self) -> Result<(), Error> {
