@@ -23,8 +23,9 @@ use crate::tx::TxOwner;
 
 /// In one order of keys, so that two batches with the same ones wait for each other and not both.
 const MARK: &str = "
-INSERT INTO {schema}.inbox (handler_group, is_natural, key)
-SELECT $1, is_natural, key FROM unnest($2::boolean[], $3::text[]) AS keys (is_natural, key) ORDER BY is_natural, key
+INSERT INTO {schema}.inbox (handler_group, is_natural, key, forget_at)
+SELECT $1, is_natural, key, now() + make_interval(secs => CASE WHEN is_natural THEN $5 ELSE $4 END)
+FROM unnest($2::boolean[], $3::text[]) AS keys (is_natural, key) ORDER BY is_natural, key
 ON CONFLICT DO NOTHING RETURNING is_natural, key";
 
 const CONTAINS: &str = "
@@ -88,7 +89,8 @@ impl PostgresInbox {
     }
 
     /// Recognises events that come again for so long; for 7 days unless told. An event that is delivered again later than that,
-    /// by a broker, from its dead letter, or by a replay, is handled again.
+    /// by a broker, from its dead letter, or by a replay, is handled again. This holds for marks that are made from now on, and for
+    /// those of this inbox alone: other services in the same tables have times of their own.
     #[must_use]
     pub fn keep_for(mut self, time: Duration) -> Self {
         self.keeping.event_ids_for(time);
@@ -107,14 +109,18 @@ impl PostgresInbox {
 async fn mark(
     connection: &mut PgConnection,
     schema: &Schema,
+    keeping: &Keeping,
     group: &str,
     keys: &[ProcessedKey<'_>],
 ) -> Result<Vec<bool>, sqlx::Error> {
     let natural: Vec<bool> = keys.iter().map(|key| key.is_natural).collect();
     let stored: Vec<_> = keys.iter().map(|key| stored_key(*key)).collect();
     let texts: Vec<&str> = stored.iter().map(|key| &**key).collect();
+    let [ids_for, keys_for] =
+        [false, true].map(|is_natural| keeping.time_of(is_natural).map(|time| time.as_secs_f64()));
     let insert =
         sqlx::query_as::<_, (bool, String)>(schema.sql(MARK)).bind(group).bind(&natural).bind(&texts);
+    let insert = insert.bind(ids_for).bind(keys_for);
     let marked: HashSet<(bool, String)> = insert.fetch_all(connection).await?.into_iter().collect();
     let handled = natural
         .into_iter()
@@ -139,7 +145,7 @@ impl ProcessedEvents for PostgresInbox {
 
     async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error> {
         let mut connection = self.store.connection().await?;
-        let marked = mark(&mut connection, self.store.schema(), group, &[key]).await;
+        let marked = mark(&mut connection, self.store.schema(), &self.keeping, group, &[key]).await;
         marked.map_err(|error| failed("marking an event in the inbox", error, Effect::None))?;
         self.clean_at_times();
         Ok(())
@@ -155,7 +161,8 @@ impl Inbox for PostgresInbox {
     async fn begin(&self, group: &str, keys: &[ProcessedKey<'_>]) -> Result<Begun, Error> {
         let failed = |error| failed("beginning the transaction of an event", error, Effect::None);
         let mut transaction = self.store.pool().begin().await.map_err(failed)?;
-        let handled = mark(&mut transaction, self.store.schema(), group, keys).await.map_err(failed)?;
+        let handled =
+            mark(&mut transaction, self.store.schema(), &self.keeping, group, keys).await.map_err(failed)?;
         let unit = PostgresUnit { owner: TxOwner::of(transaction), inbox: self.clone() };
         Ok(Begun { unit: Box::new(unit), handled })
     }
