@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jitney_core::Env;
 use jitney_core::outbox::OutboxEvent;
 use jitney_core::processed::ProcessedKey;
+use jitney_core::{Env, Error, ErrorKind};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -36,8 +36,18 @@ pub(crate) fn stored_key<'a>(key: ProcessedKey<'a>) -> Cow<'a, str> {
 }
 
 /// Events as rows of the outbox.
-pub(crate) fn outbox_rows(events: Vec<OutboxEvent>) -> Result<Vec<Row>, jitney_core::Error> {
+pub(crate) fn outbox_rows(events: Vec<OutboxEvent>) -> Result<Vec<Row>, Error> {
     events.into_iter().map(Row::new).collect()
+}
+
+/// The error of `doing` something with a transaction that is not the one any more in which the events were marked.
+pub(crate) fn was_ended(doing: &str) -> Error {
+    let what = format!(
+        "{doing}: it was ended meanwhile, by a statement of the handler (`ROLLBACK`, `COMMIT`) or a conflict that rolls it back \
+         (`INSERT OR ROLLBACK`, `RAISE(ROLLBACK)`), and what the handler wrote behind that is in no transaction; leave \
+         beginning and ending it to the inbox, and use savepoints (`tx.begin()`)"
+    );
+    Error::new(ErrorKind::Rejected, what).retryable(true)
 }
 
 /// How long marks are kept, and when those are to be looked for that are too old.

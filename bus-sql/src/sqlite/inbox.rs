@@ -12,7 +12,7 @@ use jitney_core::inbox::{Begun, Inbox};
 use jitney_core::processed::{ProcessedEvents, ProcessedKey};
 use sqlx::SqliteConnection;
 
-use self::unit::SqliteUnit;
+use self::unit::{Mark, SqliteUnit};
 use super::SqliteStore;
 use super::error::commit_failed;
 use crate::inbox::{Keeping, stored_key};
@@ -134,7 +134,13 @@ impl Inbox for SqliteInbox {
         let handled = mark(&mut transaction, self, group, keys).await;
         let handled =
             handled.map_err(|error| self.store.failed("beginning the transaction of an event", error))?;
-        let unit = SqliteUnit { owner: TxOwner::of(transaction), inbox: self.clone() };
+        let new = keys.iter().zip(&handled).find(|(_, handled)| !**handled);
+        let mark = new.map(|(key, _)| Mark {
+            group: group.to_owned(),
+            is_natural: key.is_natural,
+            key: stored_key(*key).into_owned(),
+        });
+        let unit = SqliteUnit { mark, owner: TxOwner::of(transaction), inbox: self.clone() };
         Ok(Begun { unit: Box::new(unit), handled })
     }
 }
