@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::attempt::attempt;
 use super::commit::{panicked, pause};
-use super::decide::{decide, decide_alike};
+use super::decide::{decide, decide_alike, leave};
 use super::places::Places;
 use super::process::{Tried, answer, attempt_each, is_unreadable, wrong_number};
 use super::{Group, Route};
@@ -33,7 +33,13 @@ pub(super) async fn attempt_in_transaction(
         Some(breaker) => Some(places.wait_for(breaker.permit(group.bus.env())).await),
         None => None,
     };
-    let Begun { unit, handled } = begin(group, route, inbox, places, items).await;
+    let Begun { unit, handled } = match begin(group, route, inbox, places, items).await {
+        Ok(begun) => begun,
+        Err(_) => {
+            leave(items);
+            return None;
+        }
+    };
     settle_handled(group, items, &handled);
     let last = items.iter().rposition(Tried::is_ready)?;
     let attempts = items[last].earlier_deliveries(route).saturating_add(number);
@@ -93,7 +99,17 @@ fn succeeded(reply: &Reply) -> bool {
 }
 
 /// Begins until there is an answer.
-async fn begin(group: &Group, route: &Route, inbox: &dyn Inbox, places: &Places, items: &[Tried]) -> Begun {
+///
+/// # Errors
+///
+/// Of kind [`ErrorKind::Closed`]: nobody will answer any more.
+async fn begin(
+    group: &Group,
+    route: &Route,
+    inbox: &dyn Inbox,
+    places: &Places,
+    items: &[Tried],
+) -> Result<Begun, Error> {
     let keys: Vec<_> = ready(items)
         .map(|tried| route.processed_key(tried.key.as_ref().expect("what is ready has its key").key()))
         .collect();
@@ -101,7 +117,15 @@ async fn begin(group: &Group, route: &Route, inbox: &dyn Inbox, places: &Places,
     loop {
         let begun = group.bus.env().timeout(route.timeout, inbox.begin(&group.name, &keys)).await;
         let error = match begun {
-            Ok(Ok(begun)) => return begun,
+            Ok(Ok(begun)) => return Ok(begun),
+            Ok(Err(error)) if error.kind() == ErrorKind::Closed => {
+                tracing::error!(
+                    group = group.name,
+                    error = crate::error_chain(&error),
+                    "the inbox is closed, and events are left to come again"
+                );
+                return Err(error);
+            }
             Ok(Err(error)) => error,
             Err(Elapsed) => {
                 let limit = route.timeout;
@@ -153,8 +177,12 @@ async fn commit(
     match committed {
         Err(error) if error.kind() == ErrorKind::Unknown => {
             // A transaction that is still open holds its marks, and this waits for it.
-            let Begun { handled, .. } = begin(group, route, inbox, places, items).await;
-            (number, if handled.iter().all(|handled| *handled) { Ok(()) } else { Err(error) })
+            let committed = match begin(group, route, inbox, places, items).await {
+                Ok(Begun { handled, .. }) if handled.iter().all(|handled| *handled) => Ok(()),
+                Ok(_) => Err(error),
+                Err(closed) => Err(closed),
+            };
+            (number, committed)
         }
         committed => (number, committed),
     }

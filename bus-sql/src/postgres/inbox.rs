@@ -28,6 +28,17 @@ SELECT $1, is_natural, key, now() + make_interval(secs => CASE WHEN is_natural T
 FROM unnest($2::boolean[], $3::text[]) AS keys (is_natural, key) ORDER BY is_natural, key
 ON CONFLICT DO NOTHING RETURNING is_natural, key";
 
+/// Who waits behind another transaction's mark has a connection meanwhile, and where nobody waits for it any more, the server goes
+/// on with that statement: this is the end of it. What the limit was before is kept, and set again for the handler.
+const BEGIN: &str = "
+BEGIN;
+SELECT set_config('jitney.lock_timeout', current_setting('lock_timeout'), true);
+SET LOCAL lock_timeout = '3s'";
+
+/// Sets the limit as it was, and says which transaction this is.
+const MARKED: &str = "
+SELECT set_config('lock_timeout', current_setting('jitney.lock_timeout'), true), pg_current_xact_id_if_assigned()::text";
+
 const CONTAINS: &str = "
 SELECT EXISTS (SELECT FROM {schema}.inbox WHERE handler_group = $1 AND is_natural = $2 AND key = $3)";
 
@@ -160,10 +171,12 @@ impl Inbox for PostgresInbox {
 
     async fn begin(&self, group: &str, keys: &[ProcessedKey<'_>]) -> Result<Begun, Error> {
         let failed = |error| failed("beginning the transaction of an event", error, Effect::None);
-        let mut transaction = self.store.pool().begin().await.map_err(failed)?;
+        let mut transaction = self.store.pool().begin_with(BEGIN).await.map_err(failed)?;
         let handled =
             mark(&mut transaction, self.store.schema(), &self.keeping, group, keys).await.map_err(failed)?;
-        let unit = PostgresUnit { owner: TxOwner::of(transaction), inbox: self.clone() };
+        let marked = sqlx::query_as::<_, (String, Option<String>)>(MARKED).fetch_one(&mut *transaction).await;
+        let (_, id) = marked.map_err(failed)?;
+        let unit = PostgresUnit { id, owner: TxOwner::of(transaction), inbox: self.clone() };
         Ok(Begun { unit: Box::new(unit), handled })
     }
 }
