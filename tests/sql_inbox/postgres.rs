@@ -181,6 +181,38 @@ async fn a_commit_whose_answer_is_lost_is_found_out_by_the_mark() {
     app.shutdown().await.unwrap();
 }
 
+/// The commit does not reach the server, which the application cannot know: there is no mark, and the event is handled again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_lost_is_found_out_by_the_mark_that_is_missing() {
+    let (service, broker, log) = (Postgres::new().await, Scripted::new(), Log::<u32>::new());
+    let proxy = service.proxy();
+    let (behind, gate) = (service.behind(&proxy).await, Gate::closed());
+    let handler = {
+        let (log, gate) = (log.clone(), gate.clone());
+        move |order: Placed, mut tx: Tx<sqlx::Postgres>| {
+            let (log, gate) = (log.clone(), gate.clone());
+            async move {
+                Postgres::write(&mut tx, order.number).await?;
+                log.add(order.number);
+                gate.pass().await;
+                Ok::<_, HandlerError>(())
+            }
+        }
+    };
+    let app = shop(&behind, &broker, take(5), handler).await;
+    broker.deliver([delivery(1, 0, message("e-0", &placed("a", 7)))]);
+    until("the handler is at work", async || log.len() == 1).await;
+    proxy.stall_from(|request| request.windows(6).any(|word| word == b"COMMIT"));
+    gate.let_through(2);
+    until("the commit is sent", async || proxy.is_disturbed()).await;
+    proxy.cut();
+    proxy.restore();
+    settled(&broker, 1).await;
+    assert!(broker.dead_letters().is_empty(), "{:?}", broker.dead_letters());
+    assert_eq!((service.rows().await, log.all()), (vec![7], vec![7, 7]));
+    app.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_ends_its_transaction_has_failed() {
     let (service, broker) = (Postgres::new().await, Scripted::new());
