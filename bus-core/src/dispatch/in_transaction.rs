@@ -11,7 +11,7 @@ use super::attempt::attempt;
 use super::commit::{panicked, pause};
 use super::decide::{decide, decide_alike, leave};
 use super::places::Places;
-use super::process::{Tried, answer, attempt_each, is_unreadable, wrong_number};
+use super::process::{Stage, Tried, answer, attempt_each, is_unreadable, wrong_number};
 use super::{Group, Route};
 use crate::handler::{Context, HandlerError, Outcome, Output, Reply, Verdict};
 use crate::inbox::{Begun, Inbox, Lent, UnitOfWork};
@@ -82,7 +82,7 @@ pub(super) async fn attempt_in_transaction(
             Box::pin(attempt_each(group, route, places, items, number)).await
         }
         Reply::All(outcome) => decide_alike(group, route, items, last, outcome).await,
-        Reply::Each(outcomes) => decide_failed(group, route, items, outcomes).await,
+        Reply::Each(outcomes) => decide_failed(group, route, inbox, places, items, number, outcomes).await,
     }
 }
 
@@ -213,19 +213,39 @@ fn outputs(group: &Group, route: &Route, items: &[Tried], reply: Reply) -> Resul
     }
 }
 
-/// Decides what has failed in a batch. The others were rolled back with it, and are handled again, which counts as no failure
-/// of theirs.
+/// Decides what has failed in a batch. The others were rolled back with it, and are handled again at once, without it, which counts
+/// as no failure of theirs. Answers how long what has failed is to wait then.
 async fn decide_failed(
     group: &Group,
     route: &Route,
+    inbox: &dyn Inbox,
+    places: &Places,
     items: &mut [Tried],
+    number: u32,
     outcomes: Vec<Outcome>,
 ) -> Option<Duration> {
-    let mut wait = None;
+    let env = group.bus.env();
+    let mut until = None;
     for (tried, outcome) in items.iter_mut().filter(|tried| tried.is_ready()).zip(outcomes) {
-        if !matches!(outcome.verdict, Verdict::Ack) {
-            wait = wait.max(decide(group, route, tried, outcome).await);
+        if !matches!(outcome.verdict, Verdict::Ack)
+            && let Some(wait) = decide(group, route, tried, outcome).await
+        {
+            tried.stage = Stage::HeldBack;
+            until = until.max(Some(env.instant() + wait));
         }
     }
-    wait
+    let mut number = number;
+    while until.is_some() && items.iter().any(Tried::is_ready) {
+        number = number.saturating_add(1);
+        group.counters.retried();
+        // Boxed, since it may come here again.
+        let wait = Box::pin(attempt_in_transaction(group, route, inbox, places, items, number)).await;
+        if let (Some(wait), true) = (wait, items.iter().any(Tried::is_ready)) {
+            places.wait_for(env.sleep(wait)).await;
+        }
+    }
+    for tried in items.iter_mut().filter(|tried| tried.stage == Stage::HeldBack) {
+        tried.stage = Stage::Ready;
+    }
+    until.map(|until| until.saturating_duration_since(env.instant()))
 }
