@@ -51,6 +51,8 @@ impl UnitOfWork for SqliteUnit {
         inserted.map_err(|error| inbox.store.failed(DOING, error))?;
         let committed = transaction.commit().await;
         committed.map_err(|error| commit_failed(inbox.store.place(), DOING, error))?;
+        // A handler may have appended events to streams.
+        inbox.store.wake_readers();
         inbox.clean_at_times();
         Ok(())
     }
