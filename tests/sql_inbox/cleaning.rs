@@ -23,7 +23,6 @@ pub(crate) async fn old_marks_are_deleted_and_natural_keys_kept<S: Service>(serv
     let keys: Vec<_> = ids.iter().map(|id| ProcessedKey::event_id(id)).collect();
     let natural = ProcessedKey::natural("take#7");
     mark::<S>(&inbox, "shop.take", &[natural]).await;
-    // In one transaction: what is handled deletes old marks meanwhile, and these are there for the look.
     mark::<S>(&inbox, "shop.take", &keys).await;
     until("they are deleted", async || {
         S::clean(&inbox).await.unwrap();

@@ -33,12 +33,9 @@ pub(super) async fn attempt_in_transaction(
         Some(breaker) => Some(places.wait_for(breaker.permit(group.bus.env())).await),
         None => None,
     };
-    let Begun { unit, handled } = match begin(group, route, inbox, places, items).await {
-        Ok(begun) => begun,
-        Err(_) => {
-            leave(items);
-            return None;
-        }
+    let Ok(Begun { unit, handled }) = begin(group, route, inbox, places, items).await else {
+        leave(items);
+        return None;
     };
     settle_handled(group, items, &handled);
     let last = items.iter().rposition(Tried::is_ready)?;
