@@ -270,16 +270,3 @@ async fn a_handler_has_the_lock_timeout_of_its_session() {
     assert_eq!(log.all(), ["7s"]);
     app.shutdown().await.unwrap();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn events_are_left_to_come_again_where_the_pool_is_closed() {
-    let (service, broker) = (Postgres::new().await, Scripted::new());
-    let handler = |_: Placed, _: Tx<sqlx::Postgres>| async {};
-    let app = shop(&service, &broker, take(1), handler).await;
-    service.store.close().await;
-    broker.deliver([delivery(1, 0, message("e-0", &placed("a", 7)))]);
-    until("it is handed in", async || broker.most_unsettled() == 1).await;
-    // One that is tried again for ever would have to be given up by the drain.
-    app.shutdown().await.unwrap();
-    assert!(broker.settled().is_empty() && broker.dead_letters().is_empty());
-}
