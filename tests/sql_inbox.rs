@@ -55,7 +55,9 @@ macro_rules! all_checks {
             lent::a_handler_that_is_run_twice_in_one_attempt_has_failed
             batches::a_batch_is_handled_in_one_transaction_without_what_was_handled_before
             batches::what_fails_in_a_batch_takes_nothing_with_it
+            batches::what_is_to_wait_in_a_batch_holds_nothing_else_up
             cleaning::old_marks_are_deleted_and_natural_keys_kept
+            cleaning::each_inbox_of_a_store_keeps_its_marks_for_its_own_time
         }
 
         #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jitney_core::Env;
 use jitney_core::outbox::OutboxEvent;
 use jitney_core::processed::ProcessedKey;
+use jitney_core::{Env, Error, ErrorKind};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ pub(crate) const CLEANED_AT_ONCE: i64 = 1000;
 /// How often marks are deleted that are too old.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
 
-/// No database's clock underflows when this is taken from it.
+/// No database's clock overflows when this is added to it.
 const FAR: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
 /// What names the hashes of long keys.
@@ -36,8 +36,18 @@ pub(crate) fn stored_key<'a>(key: ProcessedKey<'a>) -> Cow<'a, str> {
 }
 
 /// Events as rows of the outbox.
-pub(crate) fn outbox_rows(events: Vec<OutboxEvent>) -> Result<Vec<Row>, jitney_core::Error> {
+pub(crate) fn outbox_rows(events: Vec<OutboxEvent>) -> Result<Vec<Row>, Error> {
     events.into_iter().map(Row::new).collect()
+}
+
+/// The error of `doing` something with a transaction that is not the one any more in which the events were marked.
+pub(crate) fn was_ended(doing: &str) -> Error {
+    let what = format!(
+        "{doing}: it was ended meanwhile, by a statement of the handler (`ROLLBACK`, `COMMIT`) or a conflict that rolls it back \
+         (`INSERT OR ROLLBACK`, `RAISE(ROLLBACK)`), and what the handler wrote behind that is in no transaction; leave \
+         beginning and ending it to the inbox, and use savepoints (`tx.begin()`)"
+    );
+    Error::new(ErrorKind::Rejected, what).retryable(true)
 }
 
 /// How long marks are kept, and when those are to be looked for that are too old.
@@ -63,11 +73,9 @@ impl Keeping {
         self.natural_keys = Some(time.min(FAR));
     }
 
-    /// What has an end, and how long it is kept: whether it is a natural key, and the time.
-    pub(crate) fn bounds(&self) -> impl Iterator<Item = (bool, Duration)> + use<> {
-        [(false, Some(self.event_ids)), (true, self.natural_keys)]
-            .into_iter()
-            .filter_map(|(is_natural, time)| Some((is_natural, time?)))
+    /// How long a mark is kept from now on, where it has an end.
+    pub(crate) fn time_of(&self, is_natural: bool) -> Option<Duration> {
+        if is_natural { self.natural_keys } else { Some(self.event_ids) }
     }
 
     /// Whether it is time to look for marks that are too old. Says so once.
@@ -101,10 +109,10 @@ mod tests {
     fn natural_keys_are_kept_for_ever_unless_told() {
         let mut keeping = Keeping::default();
         let week = Duration::from_secs(7 * 24 * 3600);
-        assert_eq!(keeping.bounds().collect::<Vec<_>>(), [(false, week)]);
+        assert_eq!([false, true].map(|is_natural| keeping.time_of(is_natural)), [Some(week), None]);
         keeping.event_ids_for(Duration::MAX);
         keeping.natural_keys_for(week);
-        assert_eq!(keeping.bounds().collect::<Vec<_>>(), [(false, FAR), (true, week)]);
+        assert_eq!([false, true].map(|is_natural| keeping.time_of(is_natural)), [Some(FAR), Some(week)]);
     }
 
     #[tokio::test(start_paused = true)]

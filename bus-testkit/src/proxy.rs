@@ -48,8 +48,8 @@ struct State {
     mode: Mode,
     delay: Duration,
     is_over: bool,
-    /// Answers are held from the first request on that is such.
-    trigger: Option<Trigger>,
+    /// What begins with the first request that is such.
+    trigger: Option<(Trigger, Mode)>,
     connections: Vec<TcpStream>,
 }
 
@@ -115,7 +115,14 @@ impl Proxy {
     /// first that is held. It is asked about each piece that a client sends, which is mostly one request, but may be a part
     /// of one, or several.
     pub fn hold_answers_from(&self, is_it: impl Fn(&[u8]) -> bool + Send + 'static) {
-        self.shared.set(|state| state.trigger = Some(Box::new(is_it)));
+        self.shared.set(|state| state.trigger = Some((Box::new(is_it), Mode::AnswersHeld)));
+    }
+
+    /// As [`stall`](Proxy::stall), from the next request on that `is_it` says: that one is the first that is not passed on. It is
+    /// asked as in [`hold_answers_from`](Proxy::hold_answers_from). What is kept back is lost when the connections are
+    /// [`cut`](Proxy::cut).
+    pub fn stall_from(&self, is_it: impl Fn(&[u8]) -> bool + Send + 'static) {
+        self.shared.set(|state| state.trigger = Some((Box::new(is_it), Mode::Stalled)));
     }
 
     /// Whether connections are cut or stalled, or answers held, now.
@@ -159,8 +166,8 @@ impl fmt::Debug for Proxy {
 
 impl State {
     fn look_at(&mut self, request: &[u8]) {
-        if self.trigger.take_if(|is_it| is_it(request)).is_some() {
-            self.mode = Mode::AnswersHeld;
+        if let Some((_, mode)) = self.trigger.take_if(|(is_it, _)| is_it(request)) {
+            self.mode = mode;
         }
     }
 

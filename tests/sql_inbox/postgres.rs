@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use jitney::inbox::{Begun, Inbox};
+use jitney::outbox::OutboxStore;
 use jitney::prelude::*;
+use jitney::processed::ProcessedKey;
 use jitney::sql::sqlx::{self, AssertSqlSafe, Connection, PgConnection, raw_sql};
 use jitney::sql::{PostgresInbox, PostgresOutbox, PostgresStore, Tx};
 use jitney::{Env, Error};
 use jitney_testkit::proxy::Proxy;
 
-use crate::events::{Placed, message, placed};
+use crate::events::{Placed, message, placed, shipped};
 use crate::scripted::{Scripted, delivery};
 use crate::service::{Service, has_handled, settled, shop, take, until};
 use crate::witness::{Gate, Log};
@@ -175,5 +178,95 @@ async fn a_commit_whose_answer_is_lost_is_found_out_by_the_mark() {
     assert!(broker.dead_letters().is_empty(), "{:?}", broker.dead_letters());
     assert_eq!((service.rows().await, log.all()), (vec![7], vec![7]));
     until("it is counted", async || app.stats()["shop.take"].handled == 1).await;
+    app.shutdown().await.unwrap();
+}
+
+/// The commit does not reach the server, which the application cannot know: there is no mark, and the event is handled again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_lost_is_found_out_by_the_mark_that_is_missing() {
+    let (service, broker, log) = (Postgres::new().await, Scripted::new(), Log::<u32>::new());
+    let proxy = service.proxy();
+    let (behind, gate) = (service.behind(&proxy).await, Gate::closed());
+    let handler = {
+        let (log, gate) = (log.clone(), gate.clone());
+        move |order: Placed, mut tx: Tx<sqlx::Postgres>| {
+            let (log, gate) = (log.clone(), gate.clone());
+            async move {
+                Postgres::write(&mut tx, order.number).await?;
+                log.add(order.number);
+                gate.pass().await;
+                Ok::<_, HandlerError>(())
+            }
+        }
+    };
+    let app = shop(&behind, &broker, take(5), handler).await;
+    broker.deliver([delivery(1, 0, message("e-0", &placed("a", 7)))]);
+    until("the handler is at work", async || log.len() == 1).await;
+    proxy.stall_from(|request| request.windows(6).any(|word| word == b"COMMIT"));
+    gate.let_through(2);
+    until("the commit is sent", async || proxy.is_disturbed()).await;
+    proxy.cut();
+    proxy.restore();
+    settled(&broker, 1).await;
+    assert!(broker.dead_letters().is_empty(), "{:?}", broker.dead_letters());
+    assert_eq!((service.rows().await, log.all()), (vec![7], vec![7, 7]));
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_ends_its_transaction_has_failed() {
+    let (service, broker) = (Postgres::new().await, Scripted::new());
+    let handler = |order: Placed, mut tx: Tx<sqlx::Postgres>| async move {
+        let statement = if order.number == 7 { "ROLLBACK" } else { "ROLLBACK; BEGIN" };
+        raw_sql(statement).execute(&mut *tx).await?;
+        Ok::<_, HandlerError>(shipped(&order.order, order.number))
+    };
+    let app = shop(&service, &broker, take(2), handler).await;
+    broker.deliver_events(1, 0, &[placed("a", 7), placed("a", 8)]);
+    settled(&broker, 2).await;
+    for dead in broker.dead_letters() {
+        assert!(dead.failure.error.contains("it was ended meanwhile"), "{:?}", dead.failure);
+    }
+    assert_eq!(broker.dead_letters().len(), 2);
+    assert_eq!(service.outbox().backlog().await.unwrap().pending, 0);
+    app.shutdown().await.unwrap();
+}
+
+/// The server goes on with a statement that nobody waits for any more, and its connection is of no use until it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_behind_a_mark_lets_go_of_the_connection() {
+    let service = Postgres::new().await;
+    let (inbox, keys) = (service.inbox(), [ProcessedKey::event_id("e-0")]);
+    let first = inbox.begin("shop.take", &keys).await.unwrap();
+    let error = inbox.begin("shop.take", &keys).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    drop(first);
+    let Begun { unit, handled } = inbox.begin("shop.take", &keys).await.unwrap();
+    assert_eq!(handled, [false]);
+    unit.commit(Vec::new()).await.unwrap();
+}
+
+/// The limit is for the mark, and the handler has the one of its session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_has_the_lock_timeout_of_its_session() {
+    let (service, broker, log) = (Postgres::new().await, Scripted::new(), Log::<String>::new());
+    let handler = {
+        let log = log.clone();
+        move |_: Placed, mut tx: Tx<sqlx::Postgres>| {
+            let log = log.clone();
+            async move {
+                let query = sqlx::query_scalar("SELECT current_setting('lock_timeout')");
+                log.add(query.fetch_one(&mut *tx).await?);
+                Ok::<_, HandlerError>(())
+            }
+        }
+    };
+    let options = service.store.pool().connect_options().as_ref().clone().options([("lock_timeout", "7s")]);
+    let pool = sqlx::postgres::PgPoolOptions::new().connect_with(options).await.unwrap();
+    let other = Postgres { store: PostgresStore::from_pool(pool).await.unwrap(), url: service.place() };
+    let app = shop(&other, &broker, take(1), handler).await;
+    broker.deliver([delivery(1, 0, message("e-0", &placed("a", 7)))]);
+    settled(&broker, 1).await;
+    assert_eq!(log.all(), ["7s"]);
     app.shutdown().await.unwrap();
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney::Error;
+use jitney::outbox::OutboxStore;
+use jitney::prelude::*;
 use jitney::sql::sqlx::{self, raw_sql};
 use jitney::sql::{SqliteInbox, SqliteOutbox, SqliteStore, Tx};
 
+use crate::events::{Placed, message, placed, shipped};
 use crate::folder::Folder;
-use crate::service::Service;
+use crate::scripted::{Scripted, delivery};
+use crate::service::{Service, has_handled, settled, shop, take};
 
 pub(crate) struct Sqlite {
     store: SqliteStore,
@@ -72,3 +76,25 @@ impl Service for Sqlite {
 }
 
 all_checks!(Sqlite);
+
+/// SQLite has rolled the transaction back, and what the handler writes then is in none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_goes_on_behind_a_rollback_has_failed() {
+    let (service, broker) = (Sqlite::new().await, Scripted::new());
+    let handler = |order: Placed, mut tx: Tx<sqlx::Sqlite>| async move {
+        // It swallows the error.
+        let _ = sqlx::query("INSERT OR ROLLBACK INTO jitney_inbox SELECT * FROM jitney_inbox")
+            .execute(&mut *tx)
+            .await;
+        Ok::<_, HandlerError>(shipped(&order.order, order.number))
+    };
+    let app = shop(&service, &broker, take(2), handler).await;
+    broker.deliver([delivery(1, 0, message("e-0", &placed("a", 7)))]);
+    settled(&broker, 1).await;
+    let failure = broker.dead_letters().remove(0).failure;
+    assert_eq!(failure.attempts, 2);
+    assert!(failure.error.contains("it was ended meanwhile"), "{failure:?}");
+    assert!(!has_handled(&service, "e-0").await);
+    assert_eq!(service.outbox().backlog().await.unwrap().pending, 0);
+    app.shutdown().await.unwrap();
+}

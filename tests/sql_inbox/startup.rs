@@ -86,3 +86,18 @@ async fn what_asks_for_a_transaction_is_idempotent() {
     let app = App::new("shop", Bus::builder(broker).build()).handlers(handlers).inbox(inbox);
     assert!(app.describe().unwrap().groups[0].handlers[0].idempotent);
 }
+
+#[tokio::test]
+async fn an_inbox_that_forgets_is_no_memory_on_a_bus_that_does_not() {
+    let start = async |durable| {
+        let (inbox, broker) = (inbox().await, Scripted::with(|can| can.durable = durable));
+        let handlers = HandlerSet::new().handler(take().idempotent(), |_: Placed| async {});
+        App::new("shop", Bus::builder(broker).build()).handlers(handlers).inbox(inbox).spawn().await
+    };
+    let error = start(true).await.unwrap_err().to_string();
+    assert!(
+        error.contains("while the inbox, where it would be marked, forgets on restart: choose a store"),
+        "{error}"
+    );
+    start(false).await.unwrap().shutdown().await.unwrap();
+}

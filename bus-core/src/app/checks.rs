@@ -181,6 +181,14 @@ pub(super) fn check_handler(
              choose a store with `.processed_events(…)` or `.inbox(…)`; `MemoryProcessedEvents` is one that forgets on restart",
         ),
     );
+    let forgets = || settings.processed_events().is_some_and(|events| events.forgets_on_restart());
+    check(
+        remembers && transaction.is_none() && can.durable && settings.processed.is_none() && forgets(),
+        format!(
+            "is `idempotent`, and {backend} outlives this process while the inbox, where it would be marked, forgets on restart: \
+             choose a store with `.processed_events(…)`, or an inbox that is kept; `MemoryProcessedEvents` is one that forgets",
+        ),
+    );
     if let Start::Positions(_) | Start::Time(_) = settings.start {
         check(
             !can.replayable,

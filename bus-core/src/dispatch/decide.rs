@@ -39,13 +39,17 @@ pub(super) async fn decide_alike(
     outcome: Outcome,
 ) -> Option<Duration> {
     let Outcome { mut verdict, outputs } = outcome;
+    if is_closed(&verdict) {
+        leave(items);
+        return None;
+    }
     let mut to_store = None;
     if let (Verdict::Ack, false) = (&verdict, outputs.is_empty()) {
         let cause = items[last].item.event.head();
         match commit(group, route, Unit { cause, outputs, key: None }).await {
             Ok(outputs) => to_store = outputs,
             Err(error) if error.kind() == ErrorKind::Closed => {
-                items.iter_mut().filter(|tried| tried.is_ready()).for_each(|tried| tried.decide(Fate::Leave));
+                leave(items);
                 return None;
             }
             Err(error) => verdict = Verdict::Failed(HandlerError::permanent(error)),
@@ -73,6 +77,18 @@ pub(super) async fn decide_alike(
     wait
 }
 
+/// Leaves what is ready: it comes again.
+pub(super) fn leave(items: &mut [Tried]) {
+    items.iter_mut().filter(|tried| tried.is_ready()).for_each(|tried| tried.decide(Fate::Leave));
+}
+
+/// Whether something that the handler uses is closed, which is no fault of the event.
+fn is_closed(verdict: &Verdict) -> bool {
+    let Verdict::Failed(error) = verdict else { return false };
+    let of_ours = error.source_error().downcast_ref::<Error>();
+    of_ours.is_some_and(|error| error.kind() == ErrorKind::Closed)
+}
+
 /// Decides one item, or answers how long to wait before it is tried again.
 pub(super) async fn decide(
     group: &Group,
@@ -80,6 +96,10 @@ pub(super) async fn decide(
     tried: &mut Tried,
     outcome: Outcome,
 ) -> Option<Duration> {
+    if is_closed(&outcome.verdict) {
+        tried.decide(Fate::Leave);
+        return None;
+    }
     match outcome.verdict {
         Verdict::Ack => {
             let unit =
@@ -117,12 +137,6 @@ fn not_committed(group: &Group, route: &Route, tried: &mut Tried, error: Error) 
 }
 
 fn failed(group: &Group, route: &Route, tried: &mut Tried, error: &HandlerError) -> Option<Duration> {
-    let of_ours = error.source_error().downcast_ref::<Error>();
-    if of_ours.is_some_and(|error| error.kind() == ErrorKind::Closed) {
-        // A bus that the handler publishes to is closed, which is no fault of the event.
-        tried.decide(Fate::Leave);
-        return None;
-    }
     let held = route.breaker.as_ref().is_some_and(|breaker| breaker.state() != BreakerState::Closed);
     if !held || !error.is_retryable() {
         tried.failed += 1;

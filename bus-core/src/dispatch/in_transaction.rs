@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::attempt::attempt;
 use super::commit::{panicked, pause};
-use super::decide::{decide, decide_alike};
+use super::decide::{decide, decide_alike, leave};
 use super::places::Places;
-use super::process::{Tried, answer, attempt_each, is_unreadable, wrong_number};
+use super::process::{Stage, Tried, answer, attempt_each, is_unreadable, wrong_number};
 use super::{Group, Route};
 use crate::handler::{Context, HandlerError, Outcome, Output, Reply, Verdict};
 use crate::inbox::{Begun, Inbox, Lent, UnitOfWork};
@@ -33,7 +33,10 @@ pub(super) async fn attempt_in_transaction(
         Some(breaker) => Some(places.wait_for(breaker.permit(group.bus.env())).await),
         None => None,
     };
-    let Begun { unit, handled } = begin(group, route, inbox, places, items).await;
+    let Ok(Begun { unit, handled }) = begin(group, route, inbox, places, items).await else {
+        leave(items);
+        return None;
+    };
     settle_handled(group, items, &handled);
     let last = items.iter().rposition(Tried::is_ready)?;
     let attempts = items[last].earlier_deliveries(route).saturating_add(number);
@@ -76,7 +79,7 @@ pub(super) async fn attempt_in_transaction(
             Box::pin(attempt_each(group, route, places, items, number)).await
         }
         Reply::All(outcome) => decide_alike(group, route, items, last, outcome).await,
-        Reply::Each(outcomes) => decide_failed(group, route, items, outcomes).await,
+        Reply::Each(outcomes) => decide_failed(group, route, inbox, places, items, number, outcomes).await,
     }
 }
 
@@ -93,7 +96,17 @@ fn succeeded(reply: &Reply) -> bool {
 }
 
 /// Begins until there is an answer.
-async fn begin(group: &Group, route: &Route, inbox: &dyn Inbox, places: &Places, items: &[Tried]) -> Begun {
+///
+/// # Errors
+///
+/// Of kind [`ErrorKind::Closed`]: nobody will answer any more.
+async fn begin(
+    group: &Group,
+    route: &Route,
+    inbox: &dyn Inbox,
+    places: &Places,
+    items: &[Tried],
+) -> Result<Begun, Error> {
     let keys: Vec<_> = ready(items)
         .map(|tried| route.processed_key(tried.key.as_ref().expect("what is ready has its key").key()))
         .collect();
@@ -101,7 +114,15 @@ async fn begin(group: &Group, route: &Route, inbox: &dyn Inbox, places: &Places,
     loop {
         let begun = group.bus.env().timeout(route.timeout, inbox.begin(&group.name, &keys)).await;
         let error = match begun {
-            Ok(Ok(begun)) => return begun,
+            Ok(Ok(begun)) => return Ok(begun),
+            Ok(Err(error)) if error.kind() == ErrorKind::Closed => {
+                tracing::error!(
+                    group = group.name,
+                    error = crate::error_chain(&error),
+                    "the inbox is closed, and events are left to come again"
+                );
+                return Err(error);
+            }
             Ok(Err(error)) => error,
             Err(Elapsed) => {
                 let limit = route.timeout;
@@ -153,8 +174,12 @@ async fn commit(
     match committed {
         Err(error) if error.kind() == ErrorKind::Unknown => {
             // A transaction that is still open holds its marks, and this waits for it.
-            let Begun { handled, .. } = begin(group, route, inbox, places, items).await;
-            (number, if handled.iter().all(|handled| *handled) { Ok(()) } else { Err(error) })
+            let committed = match begin(group, route, inbox, places, items).await {
+                Ok(Begun { handled, .. }) if handled.iter().all(|handled| *handled) => Ok(()),
+                Ok(_) => Err(error),
+                Err(closed) => Err(closed),
+            };
+            (number, committed)
         }
         committed => (number, committed),
     }
@@ -185,19 +210,39 @@ fn outputs(group: &Group, route: &Route, items: &[Tried], reply: Reply) -> Resul
     }
 }
 
-/// Decides what has failed in a batch. The others were rolled back with it, and are handled again, which counts as no failure
-/// of theirs.
+/// Decides what has failed in a batch. The others were rolled back with it, and are handled again at once, without it, which counts
+/// as no failure of theirs. Answers how long what has failed is to wait then.
 async fn decide_failed(
     group: &Group,
     route: &Route,
+    inbox: &dyn Inbox,
+    places: &Places,
     items: &mut [Tried],
+    number: u32,
     outcomes: Vec<Outcome>,
 ) -> Option<Duration> {
-    let mut wait = None;
+    let env = group.bus.env();
+    let mut until = None;
     for (tried, outcome) in items.iter_mut().filter(|tried| tried.is_ready()).zip(outcomes) {
-        if !matches!(outcome.verdict, Verdict::Ack) {
-            wait = wait.max(decide(group, route, tried, outcome).await);
+        if !matches!(outcome.verdict, Verdict::Ack)
+            && let Some(wait) = decide(group, route, tried, outcome).await
+        {
+            tried.stage = Stage::HeldBack;
+            until = until.max(Some(env.instant() + wait));
         }
     }
-    wait
+    let mut number = number;
+    while until.is_some() && items.iter().any(Tried::is_ready) {
+        number = number.saturating_add(1);
+        group.counters.retried();
+        // Boxed, since it may come here again.
+        let wait = Box::pin(attempt_in_transaction(group, route, inbox, places, items, number)).await;
+        if let (Some(wait), true) = (wait, items.iter().any(Tried::is_ready)) {
+            places.wait_for(env.sleep(wait)).await;
+        }
+    }
+    for tried in items.iter_mut().filter(|tried| tried.stage == Stage::HeldBack) {
+        tried.stage = Stage::Ready;
+    }
+    until.map(|until| until.saturating_duration_since(env.instant()))
 }

@@ -103,6 +103,8 @@ pub(super) enum Stage {
     Opened,
     /// It was not handled before, and nobody else works on its key.
     Ready,
+    /// It has failed beside others, and waits until those are decided.
+    HeldBack,
 }
 
 /// Takes `items` (one, unless the handler takes batches) through the chain.

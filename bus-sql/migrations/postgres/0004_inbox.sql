@@ -3,8 +3,9 @@ CREATE TABLE {schema}.inbox (
     handler_group text COLLATE "C" NOT NULL,
     is_natural boolean NOT NULL,
     key text COLLATE "C" NOT NULL,
-    handled_at timestamptz NOT NULL DEFAULT now(),
+    -- From when on it may be deleted; NULL: never.
+    forget_at timestamptz,
     PRIMARY KEY (handler_group, is_natural, key)
 );
 
-CREATE INDEX inbox_by_age ON {schema}.inbox (is_natural, handled_at);
+CREATE INDEX inbox_by_end ON {schema}.inbox (forget_at) WHERE forget_at IS NOT NULL;

@@ -5,9 +5,9 @@ CREATE TABLE jitney_inbox (
     -- 0: the id of an event, 1: a natural key.
     is_natural INTEGER NOT NULL,
     key TEXT NOT NULL,
-    -- Milliseconds since 1970.
-    handled_at INTEGER NOT NULL,
+    -- From when on it may be deleted, in milliseconds since 1970; NULL: never.
+    forget_at INTEGER,
     PRIMARY KEY (handler_group, is_natural, key)
 ) STRICT;
 
-CREATE INDEX jitney_inbox_by_age ON jitney_inbox (is_natural, handled_at);
+CREATE INDEX jitney_inbox_by_end ON jitney_inbox (forget_at) WHERE forget_at IS NOT NULL;

@@ -52,7 +52,7 @@ impl PostgresStoreBuilder {
             source,
             schema: Schema::DEFAULT.to_owned(),
             outbox: None,
-            max_connections: 10,
+            max_connections: 24,
             acquire_timeout: Duration::from_secs(30),
             env: Env::system(),
         }
@@ -72,7 +72,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// The most connections of the store's own pool, from 1; 10 unless told. One more is opened for notifications.
+    /// The most connections of the store's own pool, from 1; 24 unless told, which is more than a group handles events at once
+    /// unless told. One more is opened for notifications. A server allows 100 unless told.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections.max(1);
         self

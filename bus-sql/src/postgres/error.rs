@@ -50,6 +50,8 @@ fn of_database(error: &dyn DatabaseError, effect: Effect) -> Meaning {
     match (&*code, code.get(..2).unwrap_or_default()) {
         // A server that goes down says so at any moment, also behind a commit.
         ("57P01" | "57P02" | "57P03", _) | (_, "08") => lost(effect),
+        // It ends sessions that were idle, or in a transaction, for too long: 25P03, 25P04, 57P05.
+        ("25P03" | "25P04" | "57P05", _) => lost(effect),
         ("40001" | "40P01", _) => (
             ErrorKind::Store,
             true,
@@ -81,6 +83,53 @@ mod tests {
         let lost = || sqlx::Error::Io(io::ErrorKind::UnexpectedEof.into());
         assert_eq!(kind(lost(), Effect::Possible), (ErrorKind::Unknown, true));
         assert_eq!(kind(lost(), Effect::None), (ErrorKind::Store, true));
+    }
+
+    /// The server's answer, by its code.
+    #[derive(Debug)]
+    struct Coded(&'static str);
+
+    impl std::fmt::Display for Coded {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Coded {}
+
+    impl DatabaseError for Coded {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn a_session_that_the_server_has_ended_is_a_lost_connection() {
+        for code in ["57P01", "25P03", "25P04", "57P05"] {
+            let ended = || sqlx::Error::Database(Box::new(Coded(code)));
+            assert_eq!(kind(ended(), Effect::None), (ErrorKind::Store, true), "{code}");
+            assert_eq!(kind(ended(), Effect::Possible), (ErrorKind::Unknown, true), "{code}");
+        }
     }
 
     #[test]

@@ -23,9 +23,21 @@ use crate::tx::TxOwner;
 
 /// In one order of keys, so that two batches with the same ones wait for each other and not both.
 const MARK: &str = "
-INSERT INTO {schema}.inbox (handler_group, is_natural, key)
-SELECT $1, is_natural, key FROM unnest($2::boolean[], $3::text[]) AS keys (is_natural, key) ORDER BY is_natural, key
+INSERT INTO {schema}.inbox (handler_group, is_natural, key, forget_at)
+SELECT $1, is_natural, key, now() + make_interval(secs => CASE WHEN is_natural THEN $5 ELSE $4 END)
+FROM unnest($2::boolean[], $3::text[]) AS keys (is_natural, key) ORDER BY is_natural, key
 ON CONFLICT DO NOTHING RETURNING is_natural, key";
+
+/// Who waits behind another transaction's mark has a connection meanwhile, and where nobody waits for it any more, the server goes
+/// on with that statement: this is the end of it. What the limit was before is kept, and set again for the handler.
+const BEGIN: &str = "
+BEGIN;
+SELECT set_config('jitney.lock_timeout', current_setting('lock_timeout'), true);
+SET LOCAL lock_timeout = '3s'";
+
+/// Sets the limit as it was, and says which transaction this is.
+const MARKED: &str = "
+SELECT set_config('lock_timeout', current_setting('jitney.lock_timeout'), true), pg_current_xact_id_if_assigned()::text";
 
 const CONTAINS: &str = "
 SELECT EXISTS (SELECT FROM {schema}.inbox WHERE handler_group = $1 AND is_natural = $2 AND key = $3)";
@@ -88,7 +100,8 @@ impl PostgresInbox {
     }
 
     /// Recognises events that come again for so long; for 7 days unless told. An event that is delivered again later than that,
-    /// by a broker, from its dead letter, or by a replay, is handled again.
+    /// by a broker, from its dead letter, or by a replay, is handled again. This holds for marks that are made from now on, and for
+    /// those of this inbox alone: other services in the same tables have times of their own.
     #[must_use]
     pub fn keep_for(mut self, time: Duration) -> Self {
         self.keeping.event_ids_for(time);
@@ -107,14 +120,18 @@ impl PostgresInbox {
 async fn mark(
     connection: &mut PgConnection,
     schema: &Schema,
+    keeping: &Keeping,
     group: &str,
     keys: &[ProcessedKey<'_>],
 ) -> Result<Vec<bool>, sqlx::Error> {
     let natural: Vec<bool> = keys.iter().map(|key| key.is_natural).collect();
     let stored: Vec<_> = keys.iter().map(|key| stored_key(*key)).collect();
     let texts: Vec<&str> = stored.iter().map(|key| &**key).collect();
+    let [ids_for, keys_for] =
+        [false, true].map(|is_natural| keeping.time_of(is_natural).map(|time| time.as_secs_f64()));
     let insert =
         sqlx::query_as::<_, (bool, String)>(schema.sql(MARK)).bind(group).bind(&natural).bind(&texts);
+    let insert = insert.bind(ids_for).bind(keys_for);
     let marked: HashSet<(bool, String)> = insert.fetch_all(connection).await?.into_iter().collect();
     let handled = natural
         .into_iter()
@@ -139,7 +156,7 @@ impl ProcessedEvents for PostgresInbox {
 
     async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error> {
         let mut connection = self.store.connection().await?;
-        let marked = mark(&mut connection, self.store.schema(), group, &[key]).await;
+        let marked = mark(&mut connection, self.store.schema(), &self.keeping, group, &[key]).await;
         marked.map_err(|error| failed("marking an event in the inbox", error, Effect::None))?;
         self.clean_at_times();
         Ok(())
@@ -154,9 +171,12 @@ impl Inbox for PostgresInbox {
 
     async fn begin(&self, group: &str, keys: &[ProcessedKey<'_>]) -> Result<Begun, Error> {
         let failed = |error| failed("beginning the transaction of an event", error, Effect::None);
-        let mut transaction = self.store.pool().begin().await.map_err(failed)?;
-        let handled = mark(&mut transaction, self.store.schema(), group, keys).await.map_err(failed)?;
-        let unit = PostgresUnit { owner: TxOwner::of(transaction), inbox: self.clone() };
+        let mut transaction = self.store.pool().begin_with(BEGIN).await.map_err(failed)?;
+        let handled =
+            mark(&mut transaction, self.store.schema(), &self.keeping, group, keys).await.map_err(failed)?;
+        let marked = sqlx::query_as::<_, (String, Option<String>)>(MARKED).fetch_one(&mut *transaction).await;
+        let (_, id) = marked.map_err(failed)?;
+        let unit = PostgresUnit { id, owner: TxOwner::of(transaction), inbox: self.clone() };
         Ok(Begun { unit: Box::new(unit), handled })
     }
 }

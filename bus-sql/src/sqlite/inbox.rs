@@ -12,13 +12,13 @@ use jitney_core::inbox::{Begun, Inbox};
 use jitney_core::processed::{ProcessedEvents, ProcessedKey};
 use sqlx::SqliteConnection;
 
-use self::unit::SqliteUnit;
+use self::unit::{Mark, SqliteUnit};
 use super::SqliteStore;
 use super::error::commit_failed;
 use crate::inbox::{Keeping, stored_key};
 use crate::tx::TxOwner;
 
-const MARK: &str = "INSERT INTO jitney_inbox (handler_group, is_natural, key, handled_at) VALUES (?1, ?2, ?3, ?4) \
+const MARK: &str = "INSERT INTO jitney_inbox (handler_group, is_natural, key, forget_at) VALUES (?1, ?2, ?3, ?4) \
                     ON CONFLICT DO NOTHING";
 
 const CONTAINS: &str =
@@ -58,7 +58,8 @@ impl SqliteInbox {
     }
 
     /// Recognises events that come again for so long; for 7 days unless told. An event that is delivered again later than that,
-    /// by a broker, from its dead letter, or by a replay, is handled again.
+    /// by a broker, from its dead letter, or by a replay, is handled again. This holds for marks that are made from now on, and for
+    /// those of this inbox alone: other services in the same tables have times of their own.
     #[must_use]
     pub fn keep_for(mut self, time: Duration) -> Self {
         self.keeping.event_ids_for(time);
@@ -80,13 +81,18 @@ impl SqliteInbox {
 /// Marks what of `keys` is not marked; answers for each whether it was before.
 async fn mark(
     connection: &mut SqliteConnection,
-    now_ms: i64,
+    inbox: &SqliteInbox,
     group: &str,
     keys: &[ProcessedKey<'_>],
 ) -> Result<Vec<bool>, sqlx::Error> {
+    let now_ms = inbox.now_ms();
     let mut handled = Vec::with_capacity(keys.len());
     for key in keys {
-        let insert = sqlx::query(MARK).bind(group).bind(key.is_natural).bind(stored_key(*key)).bind(now_ms);
+        let insert = sqlx::query(MARK).bind(group).bind(key.is_natural).bind(stored_key(*key));
+        let time = inbox.keeping.time_of(key.is_natural);
+        let forget_at =
+            time.map(|time| now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)));
+        let insert = insert.bind(forget_at);
         handled.push(insert.execute(&mut *connection).await?.rows_affected() == 0);
     }
     Ok(handled)
@@ -108,7 +114,7 @@ impl ProcessedEvents for SqliteInbox {
     async fn mark(&self, group: &str, key: ProcessedKey<'_>) -> Result<(), Error> {
         const DOING: &str = "marking an event in the inbox";
         let mut transaction = self.store.begin().await?;
-        let marked = mark(&mut transaction, self.now_ms(), group, &[key]).await;
+        let marked = mark(&mut transaction, self, group, &[key]).await;
         marked.map_err(|error| self.store.failed(DOING, error))?;
         let committed = transaction.commit().await;
         committed.map_err(|error| commit_failed(self.store.place(), DOING, error))?;
@@ -125,10 +131,16 @@ impl Inbox for SqliteInbox {
 
     async fn begin(&self, group: &str, keys: &[ProcessedKey<'_>]) -> Result<Begun, Error> {
         let mut transaction = self.store.begin().await?;
-        let handled = mark(&mut transaction, self.now_ms(), group, keys).await;
+        let handled = mark(&mut transaction, self, group, keys).await;
         let handled =
             handled.map_err(|error| self.store.failed("beginning the transaction of an event", error))?;
-        let unit = SqliteUnit { owner: TxOwner::of(transaction), inbox: self.clone() };
+        let new = keys.iter().zip(&handled).find(|(_, handled)| !**handled);
+        let mark = new.map(|(key, _)| Mark {
+            group: group.to_owned(),
+            is_natural: key.is_natural,
+            key: stored_key(*key).into_owned(),
+        });
+        let unit = SqliteUnit { mark, owner: TxOwner::of(transaction), inbox: self.clone() };
         Ok(Begun { unit: Box::new(unit), handled })
     }
 }

@@ -1,7 +1,5 @@
 //! Marks that are too old.
 
-use std::time::Duration;
-
 use jitney_core::{Error, error_chain};
 
 use super::PostgresInbox;
@@ -11,11 +9,10 @@ use crate::postgres::error::{Effect, failed};
 /// Past those that another process deletes meanwhile.
 const CLEAN: &str = "
 DELETE FROM {schema}.inbox WHERE ctid = ANY (ARRAY (
-    SELECT ctid FROM {schema}.inbox WHERE is_natural = $1 AND handled_at <= now() - make_interval(secs => $2)
-    LIMIT $3 FOR UPDATE SKIP LOCKED))";
+    SELECT ctid FROM {schema}.inbox WHERE forget_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED))";
 
 impl PostgresInbox {
-    /// Deletes all marks that are too old, and answers how many there were. An inbox that is in use does so by itself.
+    /// Deletes all marks that have come to their end, whatever inbox made them, and answers how many there were. An inbox that is in use does so by itself.
     ///
     /// # Errors
     ///
@@ -26,22 +23,19 @@ impl PostgresInbox {
     /// Dropping the future leaves the rest for the next time.
     pub async fn clean(&self) -> Result<u64, Error> {
         let mut cleaned = 0;
-        for (is_natural, time) in self.keeping.bounds() {
-            loop {
-                let some = self.clean_some(is_natural, time).await?;
-                cleaned += some;
-                if some < CLEANED_AT_ONCE.unsigned_abs() {
-                    break;
-                }
+        loop {
+            let some = self.clean_some().await?;
+            cleaned += some;
+            if some < CLEANED_AT_ONCE.unsigned_abs() {
+                return Ok(cleaned);
             }
         }
-        Ok(cleaned)
     }
 
-    async fn clean_some(&self, is_natural: bool, time: Duration) -> Result<u64, Error> {
+    async fn clean_some(&self) -> Result<u64, Error> {
         let mut connection = self.store.connection().await?;
-        let delete = sqlx::query(self.store.schema().sql(CLEAN)).bind(is_natural);
-        let deleted = delete.bind(time.as_secs_f64()).bind(CLEANED_AT_ONCE).execute(&mut *connection).await;
+        let delete = sqlx::query(self.store.schema().sql(CLEAN)).bind(CLEANED_AT_ONCE);
+        let deleted = delete.execute(&mut *connection).await;
         let deleted = deleted.map_err(|error| failed("cleaning the inbox", error, Effect::None))?;
         Ok(deleted.rows_affected())
     }

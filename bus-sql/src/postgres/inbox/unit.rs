@@ -8,15 +8,16 @@ use jitney_core::{Error, ErrorKind};
 use sqlx::Postgres;
 
 use super::PostgresInbox;
-use crate::inbox::outbox_rows;
+use crate::inbox::{outbox_rows, was_ended};
 use crate::postgres::error::{Effect, failed};
 use crate::postgres::outbox::insert;
 use crate::tx::{Tx, TxOwner};
 
 const DOING: &str = "committing the transaction of an event";
 
-/// In a transaction that has failed, the server answers a commit by a rollback, and says nothing of it. This is refused there.
-const IS_WHOLE: &str = "SELECT 1";
+/// In a transaction that has failed, the server answers a commit by a rollback, and says nothing of it. This is refused there; and
+/// it says which transaction this is.
+const IS_WHOLE: &str = "SELECT pg_current_xact_id_if_assigned()::text";
 
 /// The error code of everything that is sent in a transaction that has failed.
 const IN_FAILED_TRANSACTION: &str = "25P02";
@@ -24,6 +25,8 @@ const IN_FAILED_TRANSACTION: &str = "25P02";
 /// A transaction in which events are marked as handled.
 #[derive(Debug)]
 pub(super) struct PostgresUnit {
+    /// Which transaction it is, where it has marked anything.
+    pub(super) id: Option<String>,
     pub(super) owner: TxOwner<Postgres>,
     pub(super) inbox: PostgresInbox,
 }
@@ -31,18 +34,20 @@ pub(super) struct PostgresUnit {
 #[async_trait]
 impl UnitOfWork for PostgresUnit {
     async fn commit(self: Box<Self>, outputs: Vec<OutboxEvent>) -> Result<(), Error> {
-        let PostgresUnit { owner, inbox } = *self;
+        let PostgresUnit { id, owner, inbox } = *self;
         let mut transaction = owner.take_back()?;
         let rows = outbox_rows(outputs)?;
-        let whole = match rows.is_empty() {
-            true => sqlx::query(IS_WHOLE).execute(&mut *transaction).await.map(drop),
-            false => insert(&mut transaction, inbox.store.schema(), &rows).await,
-        };
-        whole.map_err(not_whole)?;
-        transaction.commit().await.map_err(|error| failed(DOING, error, Effect::Possible))?;
-        if !rows.is_empty() {
-            inbox.store.wake_readers();
+        let is_whole = sqlx::query_scalar::<_, Option<String>>(IS_WHOLE).fetch_one(&mut *transaction).await;
+        if is_whole.map_err(not_whole)? != id {
+            return Err(was_ended(DOING));
         }
+        if !rows.is_empty() {
+            let inserted = insert(&mut transaction, inbox.store.schema(), &rows).await;
+            inserted.map_err(|error| failed(DOING, error, Effect::None))?;
+        }
+        transaction.commit().await.map_err(|error| failed(DOING, error, Effect::Possible))?;
+        // A handler may have appended events to streams.
+        inbox.store.wake_readers();
         inbox.clean_at_times();
         Ok(())
     }

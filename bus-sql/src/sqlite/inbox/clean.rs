@@ -1,7 +1,5 @@
 //! Marks that are too old.
 
-use std::time::Duration;
-
 use jitney_core::{Error, error_chain};
 
 use super::SqliteInbox;
@@ -9,10 +7,10 @@ use crate::inbox::CLEANED_AT_ONCE;
 use crate::sqlite::error::commit_failed;
 
 const CLEAN: &str = "DELETE FROM jitney_inbox WHERE rowid IN \
-                     (SELECT rowid FROM jitney_inbox WHERE is_natural = ?1 AND handled_at <= ?2 LIMIT ?3)";
+                     (SELECT rowid FROM jitney_inbox WHERE forget_at <= ?1 LIMIT ?2)";
 
 impl SqliteInbox {
-    /// Deletes all marks that are too old, and answers how many there were. An inbox that is in use does so by itself.
+    /// Deletes all marks that have come to their end, whatever inbox made them, and answers how many there were. An inbox that is in use does so by itself.
     ///
     /// # Errors
     ///
@@ -23,23 +21,19 @@ impl SqliteInbox {
     /// Dropping the future leaves the rest for the next time.
     pub async fn clean(&self) -> Result<u64, Error> {
         let mut cleaned = 0;
-        for (is_natural, time) in self.keeping.bounds() {
-            loop {
-                let some = self.clean_some(is_natural, time).await?;
-                cleaned += some;
-                if some < CLEANED_AT_ONCE.unsigned_abs() {
-                    break;
-                }
+        loop {
+            let some = self.clean_some().await?;
+            cleaned += some;
+            if some < CLEANED_AT_ONCE.unsigned_abs() {
+                return Ok(cleaned);
             }
         }
-        Ok(cleaned)
     }
 
-    async fn clean_some(&self, is_natural: bool, time: Duration) -> Result<u64, Error> {
+    async fn clean_some(&self) -> Result<u64, Error> {
         const DOING: &str = "cleaning the inbox";
-        let before = self.now_ms().saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         let mut transaction = self.store.begin().await?;
-        let delete = sqlx::query(CLEAN).bind(is_natural).bind(before).bind(CLEANED_AT_ONCE);
+        let delete = sqlx::query(CLEAN).bind(self.now_ms()).bind(CLEANED_AT_ONCE);
         let deleted =
             delete.execute(&mut *transaction).await.map_err(|error| self.store.failed(DOING, error))?;
         let committed = transaction.commit().await;
