@@ -171,10 +171,10 @@ async fn make(
 
 /// What is owned, with each table before those that its rows refer to. An error where a table of somebody else refers to one of
 /// them: that, and the one.
-fn children_first<'a>(
+fn children_first(
     mut owned: Vec<(String, String)>,
-    references: &'a [(String, String)],
-) -> Result<Vec<(String, String)>, (&'a str, &'a str)> {
+    references: &[(String, String)],
+) -> Result<Vec<(String, String)>, (&str, &str)> {
     let is = |(kind, one): &(String, String), name: &str| kind == "table" && one.eq_ignore_ascii_case(name);
     let is_owned = |name: &str| owned.iter().any(|one| is(one, name));
     if let Some((child, parent)) =
