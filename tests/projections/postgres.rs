@@ -192,7 +192,9 @@ impl Projection for Careless {
         let PurseEvent::Filled { cents } = event.decode().map_err(HandlerError::permanent)?;
         match cents {
             2 => drop(query("SELECT 1 / 0").execute(at.connection()).await),
-            3 => drop(query("INSERT INTO late VALUES (99)").execute(at.connection()).await?),
+            3 => {
+                query("INSERT INTO late VALUES (99)").execute(at.connection()).await?;
+            }
             _ => {
                 let insert = query("INSERT INTO seen VALUES ($1)").bind(i64::try_from(cents)?);
                 insert.execute(at.connection()).await?;
