@@ -1,5 +1,6 @@
 //! The one error type of this crate.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -115,4 +116,10 @@ pub fn error_chain(error: &(dyn StdError + 'static)) -> String {
         cause = error.source();
     }
     chain
+}
+
+/// What a panic said, from what [`catch_unwind`](std::panic::catch_unwind) gives.
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("with no message")
 }

@@ -40,7 +40,7 @@ pub use app::{App, AppPart};
 pub use capabilities::Capabilities;
 pub use env::{Elapsed, Env};
 pub use envelope::{Envelope, Head};
-pub use error::{Error, ErrorKind, error_chain};
+pub use error::{Error, ErrorKind, error_chain, panic_message};
 pub use event::{DomainEvent, Keyed};
 pub use id::Id;
 pub use metadata::Metadata;

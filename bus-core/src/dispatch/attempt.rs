@@ -1,12 +1,12 @@
 //! One attempt: timeout( catch_panic( layers( handler ))).
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
 use crate::handler::{Context, HandlerError, Reply};
 use crate::middleware::Next;
+use crate::panic_message;
 
 /// Runs the handler for the events of `cx` once.
 ///
@@ -34,10 +34,4 @@ pub(super) async fn attempt(cx: Context<'_>) -> Result<Reply, HandlerError> {
             Err(HandlerError::retryable(error))
         }
     }
-}
-
-/// What a panic said.
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("with no message")
 }

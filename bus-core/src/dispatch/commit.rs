@@ -7,12 +7,12 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
-use super::attempt::panic_message;
 use super::group::KeyGuard;
 use super::{Group, Route};
 use crate::handler::Output;
 use crate::message::Outbound;
 use crate::middleware::RetryPolicy;
+use crate::panic_message;
 use crate::processed::ProcessedKey;
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::attempt::panic_message;
 use super::{Counters, Router};
 use crate::dead_letter::{DeadLetter, Failure, Reason};
 use crate::handler::States;
+use crate::panic_message;
 use crate::processed::ProcessedEvents;
 use crate::publish::Bus;
 use crate::transport::{Delivery, Interest, Settle};

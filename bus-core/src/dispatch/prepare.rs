@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::futures::Notified;
 
-use super::attempt::panic_message;
 use super::decide::give_up;
 use super::process::{Stage, Tried};
 use super::{Group, Route};
 use crate::dead_letter::Reason;
 use crate::handler::{HandlerError, Idempotency};
+use crate::panic_message;
 use crate::transport::Settle;
 use crate::{Error, ErrorKind, RawEvent, error_chain};
 

@@ -1,7 +1,8 @@
 //! Process managers that panic.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jitney_core::panic_message;
 
 use super::ProcessManager;
 use crate::{Error, ErrorKind};
@@ -14,14 +15,8 @@ pub(super) fn caught<P: ProcessManager, T>(
 ) -> Result<T, Error> {
     // What the process manager has left half done is dropped: a step becomes part of the work behind it.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let (name, said) = (P::NAME, message(&*panic));
+        let (name, said) = (P::NAME, panic_message(&*panic));
         let what = format!("{} for `{name}`: it has panicked, and nothing has changed: {said}", doing());
         Err(Error::new(ErrorKind::Process, what))
     })
-}
-
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("with no message")
 }

@@ -1,10 +1,10 @@
 //! Panics in what an application writes: errors of it, so that they are counted, shown and stopped at as others are.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use jitney_core::handler::HandlerError;
+use jitney_core::panic_message;
 
 use super::{Projecting, Projection};
 use crate::StoredEvent;
@@ -19,7 +19,7 @@ pub(super) async fn apply<P: Projection>(
     let apply = async { projection.apply_batch(events, at).await };
     AssertUnwindSafe(apply).catch_unwind().await.unwrap_or_else(|panic| {
         let name = projection.name();
-        Err(HandlerError::retryable(format!("projection `{name}` panicked: {}", message(&*panic))))
+        Err(HandlerError::retryable(format!("projection `{name}` panicked: {}", panic_message(&*panic))))
     })
 }
 
@@ -27,12 +27,7 @@ pub(super) async fn apply<P: Projection>(
 pub(super) async fn tell<P: Projection>(projection: &P, events: &[StoredEvent]) {
     let tell = async { projection.after_commit(events).await };
     if let Err(panic) = AssertUnwindSafe(tell).catch_unwind().await {
-        let (projection, panic) = (projection.name(), message(&*panic));
+        let (projection, panic) = (projection.name(), panic_message(&*panic));
         tracing::error!(projection, panic, "a projection panicked when it was told of a commit");
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("with no message")
 }
