@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod kafka_client {
+    pub(crate) mod answered;
+}
+
 mod kafka {
     mod admin;
     mod bad_input;

@@ -20,6 +20,10 @@ mod faults {
     pub(crate) mod watched;
 }
 
+mod kafka_client {
+    pub(crate) mod answered;
+}
+
 mod kafka_faults {
     pub(crate) mod backend;
     mod reader;

@@ -85,17 +85,27 @@ impl Cluster {
         }
     }
 
-    /// Asks the cluster something that blocks, within the connect time-out.
+    /// Asks the cluster something that blocks, within the connect time-out; asks again where what is asked about has no leader
+    /// or coordinator for the moment, as is so behind the making of a topic.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         doing: &str,
-        question: impl FnOnce(&Observer, Duration) -> Result<T, KafkaError> + Send + 'static,
+        mut question: impl FnMut(&Observer, Duration) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, Error> {
-        let (observer, limit) = (Arc::clone(&self.observer), self.config.connect_timeout);
+        let (observer, clock) = (Arc::clone(&self.observer), self.env.clone());
+        let deadline = clock.instant() + self.config.connect_timeout;
         let asking = tokio::task::spawn_blocking(move || {
-            // Serves what connections have to say, which would pile up otherwise.
-            observer.poll(Duration::ZERO);
-            question(&observer, limit)
+            loop {
+                // Serves what connections have to say, which would pile up otherwise.
+                observer.poll(Duration::ZERO);
+                let left = deadline.saturating_duration_since(clock.instant());
+                match question(&observer, left) {
+                    Err(found) if left > ASK_AGAIN && error::has_no_leader(&found) => {
+                        std::thread::sleep(ASK_AGAIN);
+                    }
+                    answer => return answer,
+                }
+            }
         });
         match asking.await {
             Ok(answer) => answer.map_err(|error| error::client(doing, error)),
@@ -152,8 +162,10 @@ impl Cluster {
             let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
                 return Ok(Err(Code::UnknownTopicOrPartition));
             };
-            if let Some(code) = topic.error().filter(IsError::is_error) {
-                return Ok(Err(Code::from(code)));
+            match topic.error().filter(IsError::is_error).map(Code::from) {
+                Some(code @ (Code::UnknownTopicOrPartition | Code::UnknownTopic)) => return Ok(Err(code)),
+                Some(code) => return Err(KafkaError::MetadataFetch(code)),
+                None => {}
             }
             let replication = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
             let replication = u16::try_from(replication.unwrap_or(0)).unwrap_or(u16::MAX);
@@ -329,6 +341,9 @@ const FIRST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// More than connections have to say meanwhile.
 const MANY_EVENTS: usize = 64;
+
+/// How long a question rests that a leader was missing for.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Whether waiting will not help.
 fn is_final(trouble: Option<&Trouble>) -> bool {

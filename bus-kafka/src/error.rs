@@ -94,6 +94,20 @@ fn is_retryable(code: Code) -> bool {
     )
 }
 
+/// Whether the cluster is only about to choose who is to answer.
+pub(crate) fn has_no_leader(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+        )
+    )
+}
+
 /// `doing` was not possible, as the cluster or the client says by `code`.
 pub(crate) fn failed(doing: &str, code: Code) -> Error {
     let what = format!("{doing}: {code}{}", advice(code));

@@ -24,9 +24,9 @@ pub(crate) async fn bounds(
     let topics = topics.to_vec();
     let question = move |observer: &Observer, limit: Duration| {
         let mut bounds = BTreeMap::new();
-        for topic in topics {
-            for partition in partitions(observer, &topic, limit)? {
-                let found = observer.fetch_watermarks(&topic, partition, limit)?;
+        for topic in &topics {
+            for partition in partitions(observer, topic, limit)? {
+                let found = observer.fetch_watermarks(topic, partition, limit)?;
                 bounds.insert((topic.clone(), partition), found);
             }
         }

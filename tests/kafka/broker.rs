@@ -16,9 +16,7 @@ use jitney::kafka::rdkafka::producer::{FutureProducer, FutureRecord};
 use jitney::kafka::rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::service::until;
-
-/// How long a single question to the broker may take.
-const ANSWER: Duration = Duration::from_mins(1);
+use crate::kafka_client::answered::{ANSWER, answered};
 
 /// The URL of the broker, with quick commits; a member that goes in the middle of a rebalance is missed after six seconds, and
 /// not after 45.
@@ -160,7 +158,7 @@ impl Broker {
     /// The partitions of a topic; none where it does not exist.
     pub(crate) fn partitions(&self, topic: &str) -> Vec<i32> {
         let reader: BaseConsumer = self.settings.create().unwrap();
-        let metadata = reader.fetch_metadata(Some(topic), ANSWER).unwrap();
+        let metadata = answered(|| reader.fetch_metadata(Some(topic), ANSWER));
         metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect()
     }
 
@@ -198,12 +196,17 @@ impl Broker {
             assignment.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
         }
         reader.assign(&assignment).unwrap();
+        let env = Env::system();
+        let deadline = env.instant() + ANSWER;
         let mut records = Vec::new();
         while !open.is_empty() {
-            match reader.poll(ANSWER).unwrap_or_else(|| panic!("topic {topic} has no end within a minute")) {
-                Ok(found) => records.push(record(&found)),
-                Err(KafkaError::PartitionEOF(partition)) => open.retain(|open| *open != partition),
-                Err(error) => panic!("reading topic {topic}: {error}"),
+            match reader.poll(Duration::from_millis(100)) {
+                Some(Ok(found)) => records.push(record(&found)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|open| *open != partition),
+                other => {
+                    let is_late = env.instant() > deadline;
+                    assert!(!is_late, "topic {topic} has no end within {ANSWER:?}: {:?}", other.and_then(Result::err));
+                }
             }
         }
         records
@@ -221,7 +224,7 @@ impl Broker {
     /// Where the next record of a partition goes.
     pub(crate) fn end(&self, topic: &str, partition: i32) -> i64 {
         let reader: BaseConsumer = self.settings.create().unwrap();
-        reader.fetch_watermarks(topic, partition, ANSWER).unwrap().1
+        answered(|| reader.fetch_watermarks(topic, partition, ANSWER)).1
     }
 
     /// Whether `group` has committed everything that is in a topic.
@@ -232,7 +235,8 @@ impl Broker {
 
     /// How many members `group` has.
     pub(crate) fn members(&self, group: &str) -> usize {
-        let found = self.of_group(group).fetch_group_list(Some(group), ANSWER).unwrap();
+        let reader = self.of_group(group);
+        let found = answered(|| reader.fetch_group_list(Some(group), ANSWER));
         found.groups().iter().map(|group| group.members().len()).sum()
     }
 
@@ -240,7 +244,8 @@ impl Broker {
     pub(crate) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
         let mut asked = TopicPartitionList::new();
         asked.add_partition(topic, partition);
-        let answer = self.of_group(group).committed_offsets(asked, ANSWER).unwrap();
+        let reader = self.of_group(group);
+        let answer = answered(|| reader.committed_offsets(asked.clone(), ANSWER));
         match answer.elements()[0].offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::faults::events::TOPIC;
 use crate::faults::run::PATIENCE;
+use crate::kafka_client::answered::{ANSWER, answered};
 
 const STEP: Duration = Duration::from_millis(100);
 
@@ -30,7 +31,7 @@ pub(crate) enum Isolation {
 pub(crate) fn until_no_transaction_is_open(brokers: &str, topic: &str) {
     let (committed, all) = (reader(brokers, Isolation::Committed), reader(brokers, Isolation::Uncommitted));
     let end =
-        |reader: &BaseConsumer, partition| reader.fetch_watermarks(topic, partition, PATIENCE).unwrap().1;
+        |reader: &BaseConsumer, partition| answered(|| reader.fetch_watermarks(topic, partition, ANSWER)).1;
     let env = Env::system();
     let deadline = env.instant() + PATIENCE;
     for partition in partitions(&all, topic) {
@@ -55,12 +56,13 @@ pub(crate) fn read(brokers: &str, topic: &str, isolation: Isolation) -> BTreeMap
     let deadline = env.instant() + PATIENCE;
     let mut found = BTreeMap::new();
     while !open.is_empty() {
-        assert!(env.instant() < deadline, "{topic} has no end in partitions {open:?} within {PATIENCE:?}");
         match consumer.poll(STEP) {
             Some(Ok(message)) => *found.entry(event_of(&message)).or_default() += 1,
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
-            Some(Err(error)) => panic!("reading {topic}: {error}"),
-            None => {}
+            other => {
+                let (is_late, error) = (env.instant() > deadline, other.and_then(Result::err));
+                assert!(!is_late, "{topic} has no end in {open:?} within {PATIENCE:?}: {error:?}");
+            }
         }
     }
     found
@@ -82,7 +84,7 @@ fn reader(brokers: &str, isolation: Isolation) -> BaseConsumer {
 }
 
 fn partitions(consumer: &BaseConsumer, topic: &str) -> BTreeSet<i32> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let metadata = answered(|| consumer.fetch_metadata(Some(topic), ANSWER));
     metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect()
 }
 

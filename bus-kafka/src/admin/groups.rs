@@ -73,8 +73,9 @@ pub(crate) async fn begin(cluster: &Cluster, group: &str, starts: &Places) -> Re
     if members(cluster, group, &doing).await? > 0 {
         return Ok(());
     }
-    let (observer, mut missing) = (cluster.observer_of(group)?, starts.clone());
+    let (observer, starts) = (cluster.observer_of(group)?, starts.clone());
     let missing = cluster.ask(&doing, move |_, limit| {
+        let mut missing = starts.clone();
         let mut partitions = TopicPartitionList::new();
         for (topic, partition) in missing.keys() {
             partitions.add_partition(topic, *partition);
