@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "kafka_client"]
 mod kafka_client {
     pub(crate) mod answered;
 }

@@ -20,6 +20,7 @@ mod faults {
     pub(crate) mod watched;
 }
 
+#[path = "kafka_client"]
 mod kafka_client {
     pub(crate) mod answered;
 }

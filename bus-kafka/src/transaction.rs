@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jitney_core::message::Message;
-use jitney_core::{Env, Error, ErrorKind};
+use jitney_core::{Env, Error, ErrorKind, error_chain};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
@@ -135,22 +135,30 @@ impl Transactions {
         let producer = self.ready().map_err(|failed| (failed, None))?;
         let ran = self.attempt(&producer, messages, offsets);
         let code = failure(&producer).map(|(_, code)| code);
+        let mut is_open = false;
         let is_lost = match &ran {
             Ok(()) => false,
             Err(Failed::Aborted(..)) => {
-                let aborted = producer.abort_transaction(self.limit);
-                // Where the cluster refused a message, the client would number the next ones wrong.
-                let lost = aborted.is_err() || code.is_some();
-                if let Err(error) = aborted {
+                // Behind a message that the cluster refused, the client may hold others back for good, and waits for them.
+                let limit = if code.is_some() { AT_LEAST } else { self.limit };
+                let aborted = producer.abort_transaction(limit);
+                if let Err(error) = &aborted {
                     tracing::debug!(%error, transaction = self.name, "a transaction was not aborted in order");
+                    is_open = code.is_some();
                 }
-                lost
+                // Where the cluster refused a message, the client would number the next ones wrong.
+                aborted.is_err() || code.is_some()
             }
             // Only a new producer under the same name can find out, since it waits for the end of the old one's.
             Err(Failed::Unknown(_)) => true,
         };
         if is_lost {
             drop(producer);
+            // Left open, it hides from readers what is behind it, until the next one of this name or its time-out.
+            if is_open && let Err(failed) = self.prepare() {
+                let error = error_chain(&failed.into_error());
+                tracing::debug!(error, transaction = self.name, "an open transaction ends with its time-out");
+            }
         } else {
             // Aborting has answered for what was left.
             *producer.context().failure.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -12,6 +12,7 @@
 //! for the running transaction before it gives a partition away.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -341,6 +342,8 @@ impl Worker {
             Failed::Aborted(error, blame) => {
                 tracing::warn!(
                     group,
+                    up_to = %content.positions(),
+                    settlements = content.settlements,
                     error = error_chain(&error),
                     "a transaction was aborted and is tried again"
                 );
@@ -366,6 +369,7 @@ impl Worker {
             Failed::Unknown(error) => {
                 tracing::warn!(
                     group,
+                    up_to = %content.positions(),
                     error = error_chain(&error),
                     "what became of a transaction is looked up"
                 );
@@ -438,6 +442,20 @@ enum Outcome {
 }
 
 impl Content {
+    /// Where each partition is to be, for a reader of logs: `Order-events/3@127, …`.
+    fn positions(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            for (index, element) in self.offsets.elements().iter().enumerate() {
+                let separator = if index == 0 { "" } else { ", " };
+                write!(f, "{separator}{}/{}", element.topic(), element.partition())?;
+                if let Offset::Offset(offset) = element.offset() {
+                    write!(f, "@{offset}")?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The settlement that the message at `index` belongs to.
     fn token_of(&self, mut index: usize) -> Option<Token> {
         for (token, messages) in &self.messages {

@@ -205,7 +205,11 @@ impl Broker {
                 Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|open| *open != partition),
                 other => {
                     let is_late = env.instant() > deadline;
-                    assert!(!is_late, "topic {topic} has no end within {ANSWER:?}: {:?}", other.and_then(Result::err));
+                    assert!(
+                        !is_late,
+                        "topic {topic} has no end within {ANSWER:?}: {:?}",
+                        other.and_then(Result::err)
+                    );
                 }
             }
         }
