@@ -36,6 +36,8 @@ mod floor;
 mod jitney;
 #[path = "process/measure.rs"]
 mod measure;
+#[path = "process/memory.rs"]
+mod memory;
 #[path = "process/quartiles.rs"]
 mod quartiles;
 #[path = "process/report.rs"]

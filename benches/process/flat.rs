@@ -11,7 +11,7 @@ use jitney::memory::Memory;
 
 use crate::contestant::{Failure, Workload};
 use crate::measure::Setting;
-use crate::single;
+use crate::memory;
 use crate::tally::Tally;
 
 const MILLION: u64 = 1_000_000;
@@ -41,7 +41,7 @@ async fn publish_and_sample(work: Arc<Workload>) -> Result<(), Failure> {
     for millions in 1..=MILLIONS {
         tokio::spawn(crate::jitney::publish(Arc::clone(&work), app.bus().clone())).await??;
         tally.until(millions * MILLION).await;
-        let kib = single::own_memory("VmRSS:").ok_or("reading /proc/self/status: Linux alone tells this")?;
+        let kib = memory::own_memory("VmRSS:").ok_or("reading /proc/self/status: Linux alone tells this")?;
         println!("| {millions:>22} | {kib:>12} |");
     }
     app.shutdown().await?;

@@ -5,11 +5,11 @@
 
 use std::env;
 use std::fmt::Write;
-use std::fs;
 use std::process::Command;
 
 use crate::contestant::{Contestant, Failure};
 use crate::measure::{self, Setting};
+use crate::memory::own_memory;
 
 const RESIDENT: &str = "peak-resident-kib";
 
@@ -53,11 +53,4 @@ pub fn resident(contestant: &Contestant, setting: &Setting) -> Result<Option<u64
     }
     let told = String::from_utf8_lossy(&output.stdout);
     Ok(told.lines().find_map(|line| line.strip_prefix(RESIDENT)).and_then(|kib| kib.trim().parse().ok()))
-}
-
-/// The resident memory of this process in KiB, as Linux tells it: `VmHWM:` is the peak, `VmRSS:` is now.
-pub fn own_memory(which: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(which))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

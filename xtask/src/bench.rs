@@ -15,7 +15,7 @@ struct Bench {
     args: &'static str,
 }
 
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 11] = [
     Bench {
         name: "process",
         about: "from a publish to its handler in one process; with `-- --flat`, memory over five million events",
@@ -51,6 +51,12 @@ const BENCHES: [Bench; 10] = [
         name: "store-race",
         about: "writers that make it hard for a reader of the event store on PostgreSQL; `-- --seconds 120` for longer",
         args: "bench --features postgres --bench postgres_race",
+    },
+    Bench {
+        name: "projection",
+        about: "a projection that catches up into a table on PostgreSQL, beside raw sqlx; with `-- --flat`, memory over a rebuild \
+                of five million events",
+        args: "bench --features postgres --bench projection",
     },
     Bench {
         name: "peers",
@@ -133,7 +139,7 @@ mod tests {
         let error = command(Path::new("."), "x", &[]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no bench is named `x`; choose one of: process, dispatch, kafka, rabbitmq, eventbridge, store, store-race, peers, peers-kafka, build"
+            "no bench is named `x`; choose one of: process, dispatch, kafka, rabbitmq, eventbridge, store, store-race, projection, peers, peers-kafka, build"
         );
     }
 

@@ -31,6 +31,8 @@ mod floor_payload;
 mod jitney;
 #[path = "../../process/measure.rs"]
 mod measure;
+#[path = "../../process/memory.rs"]
+mod memory;
 #[path = "../../process/quartiles.rs"]
 mod quartiles;
 #[path = "../../process/report.rs"]
