@@ -15,7 +15,7 @@ struct OrderShipped {
     order_id: String,
 }
 
-#[handler(group = "shipping", concurrency = 32, idempotent)]
+#[handler(group = "shipping", concurrency = 32)]
 async fn ship(paid: OrderPaid) -> OrderShipped {
     OrderShipped { order_id: paid.order_id }
 }
@@ -25,7 +25,7 @@ async fn tell(shipped: Envelope<OrderShipped>) {
     println!("order {} is on its way, because of {:?}", shipped.order_id, shipped.metadata().causation_id);
 }
 
-fn app(bus: Bus) -> App {
+pub(crate) fn app(bus: Bus) -> App {
     App::new("shop", bus).handlers(handlers![ship, tell])
 }
 

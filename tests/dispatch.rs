@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../examples/quickstart.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod quickstart;
+
 mod dispatch {
     mod backpressure;
     mod batch;

@@ -3,6 +3,8 @@
 //! Body and headers stay untouched. What is said about the failure goes into headers that begin with
 //! `jitney-dead-`, cut to [`MAX_HEADER_BYTES`] each, so that a dead letter of the largest message still fits.
 
+use std::fmt;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -32,6 +34,20 @@ pub struct DeadLetter {
     pub delivery: Delivery,
     /// Why it is given up.
     pub failure: Failure,
+}
+
+/// For logs: who gave it up, where it came from, and why; nothing of what is in it.
+impl fmt::Display for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { reason, error, attempts, group, handler, .. } = &self.failure;
+        write!(f, "`{}`", handler.as_deref().unwrap_or(group))?;
+        write!(
+            f,
+            " gave up a delivery of topic `{}` after {attempts} attempts",
+            self.delivery.message.topic
+        )?;
+        write!(f, " ({}): {error}", reason.as_str())
+    }
 }
 
 /// Why a delivery is given up.
@@ -142,4 +158,31 @@ impl DeadLetter {
 fn header(name: &'static str, value: &str) -> Header {
     let cut = value.floor_char_boundary(MAX_HEADER_BYTES);
     Header::new(name, Bytes::copy_from_slice(&value.as_bytes()[..cut]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::transport::{Epoch, Token};
+
+    #[test]
+    fn what_is_logged_of_a_dead_letter_tells_nothing_of_its_content() {
+        let message = Message {
+            topic: Topic::from("Order-events"),
+            key: None,
+            headers: Vec::new(),
+            time: Timestamp::UNIX_EPOCH,
+            body: Bytes::from_static(b"s3cret"),
+        };
+        let token = Token { epoch: Epoch(1), number: 1 };
+        let failure = Failure::new(Reason::Exhausted, "billing", Timestamp::UNIX_EPOCH, "the bank is away");
+        let delivery = Delivery::new(Arc::new(message), token);
+        let letter = DeadLetter { delivery, failure: failure.of_handler("charge", 5) };
+        assert_eq!(
+            letter.to_string(),
+            "`charge` gave up a delivery of topic `Order-events` after 5 attempts (exhausted): the bank is away"
+        );
+    }
 }

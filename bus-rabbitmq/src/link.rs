@@ -73,14 +73,21 @@ impl Link {
             state.connection = None;
             match self.connect().await {
                 Ok(made) => {
-                    state.failures = 0;
+                    if std::mem::take(&mut state.failures) > 0 {
+                        tracing::info!("there is a connection again");
+                    }
                     let frame_max = usize::try_from(made.configuration().frame_max()).unwrap_or(usize::MAX);
                     self.frame_max.store(frame_max.min(USUAL_FRAME), Ordering::Relaxed);
                     return Ok(Arc::clone(state.connection.insert(Arc::new(made))));
                 }
                 Err(error) if !error.is_retryable() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(%error, "there is no connection, and it is tried again");
+                    match state.failures {
+                        0 => {
+                            tracing::warn!(%error, "there is no connection, and it is tried until there is one")
+                        }
+                        _ => tracing::debug!(%error, "there is still no connection"),
+                    }
                     *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     state.failures = state.failures.saturating_add(1);
                     self.env.sleep(self.pause(state.failures)).await;

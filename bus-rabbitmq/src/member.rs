@@ -108,7 +108,12 @@ impl Member {
         loop {
             match self.link.ask(&doing, self.open(partition)).await {
                 Err(error) if error.is_retryable() => {
-                    tracing::warn!(group = self.group, %error, "a group is not consumed, and it is tried again");
+                    match failures {
+                        0 => {
+                            tracing::warn!(group = self.group, %error, "a group is not consumed, and it is tried until it is")
+                        }
+                        _ => tracing::debug!(group = self.group, %error, "a group is still not consumed"),
+                    }
                     failures += 1;
                     self.link.env.sleep(self.link.pause(failures)).await;
                 }

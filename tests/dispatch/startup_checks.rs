@@ -121,9 +121,19 @@ async fn a_state_that_the_application_does_not_have_is_named() {
 #[jitney::test]
 async fn an_idempotent_handler_needs_a_memory_that_lasts_as_long_as_its_bus() {
     let error = refusal_of(|can| can.durable = true, take().idempotent()).await;
-    says(&error, &["`take`", "`idempotent`", "scripted", ".processed_events(", "MemoryProcessedEvents"]);
+    says(
+        &error,
+        &["`take`", "`idempotent`", "scripted", ".inbox(", ".processed_events(", "MemoryProcessedEvents"],
+    );
     let by_key = take().idempotent_by(|order: &Placed| order.number);
     says(&refusal_of(|can| can.durable = true, by_key).await, &["`take`", "`idempotent`"]);
+}
+
+#[jitney::test]
+async fn the_program_of_the_readme_starts_on_a_bus_that_outlives_it() {
+    let transport = Scripted::with(|can| can.durable = true);
+    let app = crate::quickstart::app(transport.bus()).spawn().await.unwrap();
+    app.shutdown().await.unwrap();
 }
 
 #[jitney::test]

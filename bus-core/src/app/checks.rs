@@ -178,7 +178,8 @@ pub(super) fn check_handler(
         remembers && transaction.is_none() && can.durable && settings.processed_events().is_none(),
         format!(
             "is `idempotent`, and {backend} outlives this process while the default memory of handled events does not: \
-             choose a store with `.processed_events(…)` or `.inbox(…)`; `MemoryProcessedEvents` is one that forgets on restart",
+             give it an inbox of your database with `.inbox(…)` (`jitney::sql::PostgresInbox`, `SqliteInbox`), or another store with \
+             `.processed_events(…)`; `jitney::processed::MemoryProcessedEvents` is one that forgets on restart",
         ),
     );
     let forgets = || settings.processed_events().is_some_and(|events| events.forgets_on_restart());

@@ -146,13 +146,13 @@ fn failed(group: &Group, route: &Route, tried: &mut Tried, error: &HandlerError)
         tried.settle(give_up(group, route, tried, error));
         return None;
     }
-    tracing::debug!(
-        group = group.name,
-        handler = route.name,
-        event_id = %tried.item.event.head().event_id,
-        error = error_chain(error.source_error()),
-        "an attempt failed and is repeated",
-    );
+    let (id, error) = (&tried.item.event.head().event_id, error_chain(error.source_error()));
+    let what = "an attempt failed and is repeated";
+    // Once where somebody looks, and not for each of many attempts.
+    match attempts {
+        0 | 1 => tracing::warn!(group = group.name, handler = route.name, event_id = %id, error, "{what}"),
+        _ => tracing::debug!(group = group.name, handler = route.name, event_id = %id, error, "{what}"),
+    }
     let delay = route.retry.delay(group.bus.env(), attempts.max(1));
     // A broker counts each delivery as an attempt, and these are not to count.
     if route.retry.delayed && !held { hold_back(group, route, tried, delay) } else { Some(delay) }

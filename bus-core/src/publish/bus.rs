@@ -78,7 +78,9 @@ impl Bus {
     /// # Errors
     ///
     /// When the event could not be encoded, a layer or the broker refused it, or the broker did not answer; the
-    /// error's kind tells which, and whether the broker may have it.
+    /// error's kind tells which, and whether the broker may have it. Where that is not known
+    /// ([`ErrorKind::Unknown`](crate::ErrorKind::Unknown)), another call would publish another event: use
+    /// [`Publisher::publish_as`](crate::Publisher::publish_as) for what must not be there twice.
     ///
     /// # Cancellation
     ///
