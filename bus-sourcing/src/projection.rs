@@ -53,6 +53,7 @@
 //! ```
 
 mod build;
+mod bus;
 mod handle;
 mod handler;
 mod memory;
@@ -60,6 +61,7 @@ mod panics;
 mod poison;
 mod projector;
 mod read_model;
+mod record;
 mod running;
 mod shard;
 mod status;
@@ -68,12 +70,14 @@ mod swap;
 mod worker;
 
 pub use build::{Build, BuildId, BuildState, NewBuild, ShardState};
+pub use bus::{BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
 pub use handle::ProjectionHandle;
 pub use handler::{Projecting, Projection};
 pub use memory::{MemoryReadModel, MemoryTransaction};
 pub use poison::{PassedEvent, PoisonEvent};
 pub use projector::{OnFailure, Projector};
 pub use read_model::{Leased, ReadModel, ReadModelTransaction, ShardLease, Step};
+pub use record::ProjectionRecord;
 pub use running::RunningProjector;
 pub use status::{Progress, ProjectionLag, ProjectionStatus};
 

@@ -46,9 +46,9 @@ const IN_FAILED_TRANSACTION: &str = "25P02";
 /// A transaction of a [`PostgresReadModel`](super::PostgresReadModel).
 #[derive(Debug)]
 pub struct PostgresTransaction {
-    store: PostgresStore,
-    transaction: Transaction<'static, Postgres>,
-    build: BuildId,
+    pub(super) store: PostgresStore,
+    pub(super) transaction: Transaction<'static, Postgres>,
+    pub(super) build: BuildId,
 }
 
 impl PostgresTransaction {
@@ -164,6 +164,6 @@ fn not_whole(build: &BuildId, error: sqlx::Error) -> Error {
     Error::new(ErrorKind::Projection, what).with_source(error)
 }
 
-fn doing(build: &BuildId) -> String {
+pub(super) fn doing(build: &BuildId) -> String {
     format!("applying events to projection `{}`", build.projection)
 }

@@ -29,9 +29,9 @@ const ADD_OBJECT: &str = "INSERT INTO jitney_projection_objects (projection, typ
 #[derive(Debug)]
 pub struct SqliteTransaction {
     model: SqliteReadModel,
-    file: SqliteStore,
-    transaction: Transaction<'static, Sqlite>,
-    build: BuildId,
+    pub(super) file: SqliteStore,
+    pub(super) transaction: Transaction<'static, Sqlite>,
+    pub(super) build: BuildId,
     /// What was there before a build that is being made.
     before: Option<HashSet<(String, String)>>,
 }
@@ -141,6 +141,6 @@ async fn objects(connection: &mut SqliteConnection) -> Result<HashSet<(String, S
     Ok(sqlx::query_as(OBJECTS).fetch_all(connection).await?.into_iter().collect())
 }
 
-fn doing(build: &BuildId) -> String {
+pub(super) fn doing(build: &BuildId) -> String {
     format!("applying events to projection `{}`", build.projection)
 }
