@@ -15,6 +15,8 @@ mod declared;
 mod example;
 #[path = "sqlite_store/folder.rs"]
 mod folder;
+#[path = "projections/interrupted.rs"]
+mod interrupted;
 #[path = "projections/setting.rs"]
 mod setting;
 

@@ -4,6 +4,8 @@
 //! events, and applies them in transactions of the read model's database in which the checkpoint moves too: what is in the read
 //! model is what follows from the events up to the checkpoint, neither more nor less, whatever crashes.
 //!
+//! Where the events come by a bus instead, a [`BusProjector`] has them applied, each once.
+//!
 //! The way of an event: [`projector`](Projector) → worker (leases, builds) → shard (pages of the store) → step (one transaction)
 //! → [`ReadModel`], the seam to the database.
 //!

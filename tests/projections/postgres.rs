@@ -23,7 +23,7 @@ use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, 
 pub(crate) struct Postgres {
     store: PostgresStore,
     /// One connection, whose prepared statements outlive a swap.
-    readers: PgPool,
+    pub(crate) readers: PgPool,
 }
 
 pub(crate) struct Purses {

@@ -55,12 +55,13 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     /// not count, those of [`BusProjector::retry`](super::BusProjector::retry) do.
     pub fn handlers(&self, spec: HandlerSpec) -> HandlerSet {
         let Settings { retry, on_failure, any_order, .. } = &self.core.settings;
-        let retry = match on_failure {
-            OnBusFailure::DeadLetter => *retry,
+        let attempts = match on_failure {
+            OnBusFailure::DeadLetter => retry.attempts,
             // What is tried no more is held, and not given up.
-            OnBusFailure::Stop => RetryPolicy { attempts: u32::MAX, delayed: false, ..*retry },
+            OnBusFailure::Stop => u32::MAX,
         };
-        let spec = spec.retry(retry);
+        // A broker would count it as an attempt when an event is held back.
+        let spec = spec.retry(RetryPolicy { attempts, delayed: false, ..*retry });
         let spec = if *any_order { spec } else { spec.ordered() };
         let accepts = Accepts::Types(self.core.projection.event_types());
         HandlerSet::new().handler_of(spec, accepts, false, Feed(Arc::clone(&self.core)))

@@ -45,14 +45,22 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         }
         let (id, stops) = (&event.head().event_id, self.settings.on_failure == OnBusFailure::Stop);
         let attempt = if stops { self.attempts.begin(id) } else { 1 };
-        let outcome = match self.take(event).await {
+        let most = self.settings.retry.attempts;
+        let taken = match stops && attempt > most {
+            // Nobody was left to say that the last attempt has failed.
+            true => Ok(Taken::Refused(HandlerError::permanent(
+                "every attempt was cut short, as by the handler's time limit",
+            ))),
+            false => self.take(event).await,
+        };
+        let outcome = match taken {
             Ok(Taken::Done) => Ok(Outcome::ack()),
             Ok(Taken::Closed) => Ok(self.later()),
             Ok(Taken::Refused(error)) if !stops => Ok(Verdict::Failed(error).into()),
-            Ok(Taken::Refused(error)) if error.is_retryable() && attempt < self.settings.retry.attempts => {
+            Ok(Taken::Refused(error)) if error.is_retryable() && attempt < most => {
                 return Verdict::Failed(error).into();
             }
-            Ok(Taken::Refused(error)) => self.stop_at(event, &error, attempt).await,
+            Ok(Taken::Refused(error)) => self.stop_at(event, &error, attempt.min(most)).await,
             Err(error) => Err(error),
         };
         match outcome {

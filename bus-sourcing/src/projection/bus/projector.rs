@@ -105,7 +105,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     }
 
     /// How often an event is tried whose error is not permanent, and with what pauses; 10 times, with pauses of up to 30 s,
-    /// unless told. It is told here and not by the handler's spec. While the read model's database does not answer, that is no
+    /// unless told. It is told here and not by the handler's spec, and events wait in their lanes, not at the broker. While the read model's database does not answer, that is no
     /// attempt.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
