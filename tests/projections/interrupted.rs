@@ -112,6 +112,43 @@ async fn a_bus_without_order_is_refused_unless_any_order_will_do() {
 }
 
 #[tokio::test]
+async fn an_event_that_the_filter_is_not_for_is_left_alone() {
+    /// For what is in safes.
+    struct OfOthers;
+
+    impl Projection for OfOthers {
+        type Connection = u64;
+
+        fn name(&self) -> &str {
+            "of_others"
+        }
+
+        fn filter(&self) -> Filter {
+            Filter::of::<PurseEvent>().aggregate_types(["Safe"])
+        }
+
+        fn event_types(&self) -> Vec<&'static EventType> {
+            PurseEvent::accepts()
+        }
+
+        async fn apply(&self, _: &StoredEvent, _: &mut Projecting<'_, u64>) -> Result<(), HandlerError> {
+            panic!("it is for no purse")
+        }
+    }
+
+    let memory = Memory::new();
+    let others = BusProjector::new(MemoryReadModel::new(), OfOthers).prepare().await.unwrap();
+    let app = App::new("reports", Bus::builder(memory.connect()).build())
+        .handlers(others.handlers(HandlerSpec::new("others")))
+        .on_dead_letter(|letter| panic!("{letter:?}"));
+    let app = app.spawn().await.unwrap();
+    Post::new(&Bus::builder(memory.connect()).build()).send([&Payment::new("a", 1, 1)]).await;
+    until("it is done", async || app.stats()["reports.others"].handled == 1).await;
+    until("the bus is empty", async || memory.pending("reports.others") == 0).await;
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_projection_that_names_no_event_types_is_refused() {
     struct Mute;
 

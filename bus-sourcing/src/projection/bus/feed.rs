@@ -12,12 +12,13 @@ use super::attempts::Attempts;
 use super::handler::Feed;
 use super::{BusReadModel, Mark, OnBusFailure};
 use crate::projection::{BuildId, BuildState, Projection, ProjectionHandle, ReadModel};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Filter};
 
 /// What the handlers of a projection have in common.
 pub(super) struct Core<P, M> {
     pub(super) model: M,
     pub(super) projection: P,
+    pub(super) filter: Filter,
     pub(super) build: BuildId,
     pub(super) settings: Settings,
     pub(super) attempts: Attempts,

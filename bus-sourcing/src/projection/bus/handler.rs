@@ -39,8 +39,12 @@ enum Taken {
 
 impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Core<P, M> {
     async fn handle(&self, event: &StoredEvent) -> Outcome {
+        if !self.filter.is_for(&event.head().aggregate_type, &event.head().event_type) {
+            return Outcome::ack();
+        }
         if !Mark::can_be_kept(event.head()) {
-            let what = "the event has a zero character in its id, or in the type or id of its aggregate, which no mark can have";
+            let what = "the event cannot be marked as handled: its id, or the type and id of its aggregate, has a zero character, or \
+                        more than 2,000 bytes";
             return Verdict::Failed(HandlerError::permanent(what)).into();
         }
         let (id, stops) = (&event.head().event_id, self.settings.on_failure == OnBusFailure::Stop);

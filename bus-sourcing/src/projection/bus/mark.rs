@@ -2,6 +2,9 @@
 
 use jitney_core::{Head, Id};
 
+/// The longest id, and the longest type and id of an aggregate together, in bytes.
+const LONGEST: usize = 2_000;
+
 /// By what a read model recognises an event that came by a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mark<'a> {
@@ -35,10 +38,14 @@ impl<'a> Mark<'a> {
         Mark::Place { aggregate_type, aggregate_id, sequence }
     }
 
-    /// Whether every database can keep it.
+    /// Whether every database can keep it: no text with a zero character, and none that is too long for an index.
     pub(super) fn can_be_kept(head: &Head) -> bool {
-        let texts = [&*head.aggregate_type, &*head.aggregate_id];
-        head.event_id.with_str(|id| texts.iter().chain([&id]).all(|text| !text.contains('\0')))
+        let place = [&*head.aggregate_type, &*head.aggregate_id];
+        head.event_id.with_str(|id| {
+            let has_zero = place.iter().chain([&id]).any(|text| text.contains('\0'));
+            let length = id.len().max(place.iter().map(|text| text.len()).sum());
+            !has_zero && length <= LONGEST
+        })
     }
 }
 
@@ -67,7 +74,15 @@ mod tests {
 
     #[test]
     fn what_not_every_database_can_keep_is_seen() {
-        for (id, aggregate_id, can) in [("e-1", "o-1", true), ("e\0", "o-1", false), ("e-1", "o\0", false)] {
+        let long = "o".repeat(LONGEST);
+        for (id, aggregate_id, can) in [
+            ("e-1", "o-1", true),
+            ("e\0", "o-1", false),
+            ("e-1", "o\0", false),
+            ("e-1", &long[5..], true),
+            ("e-1", &long[4..], false),
+            (&format!("{long}o"), "o-1", false),
+        ] {
             assert_eq!(Mark::can_be_kept(&head(id, aggregate_id)), can, "{id:?} {aggregate_id:?}");
         }
     }

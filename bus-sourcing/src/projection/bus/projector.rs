@@ -7,6 +7,7 @@ use std::time::Duration;
 use jitney_core::Env;
 use jitney_core::middleware::RetryPolicy;
 
+use super::attempts::Attempts;
 use super::feed::{Core, Settings};
 use super::{BusProjection, BusReadModel};
 use crate::projection::projector::check_name;
@@ -98,7 +99,8 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     }
 
     /// What becomes of an event that cannot be handled; a dead letter unless told. Bytes that cannot be read as an event,
-    /// events of an unknown major version, and those with a zero character in an id are dead letters in any case.
+    /// events of an unknown major version, and those with a zero character, or more than 2,000
+    /// bytes, in an id are dead letters in any case.
     pub fn on_failure(mut self, on_failure: OnBusFailure) -> Self {
         self.settings.on_failure = on_failure;
         self
@@ -156,13 +158,8 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
         let BusProjector { model, projection, settings } = self;
         check(&projection)?;
         let build = ensure(&model, &projection).await?;
-        Ok(BusProjection::new(Arc::new(Core {
-            model,
-            projection,
-            build,
-            settings,
-            attempts: Default::default(),
-        })))
+        let (filter, attempts) = (projection.filter(), Attempts::default());
+        Ok(BusProjection::new(Arc::new(Core { model, projection, filter, build, settings, attempts })))
     }
 }
 
