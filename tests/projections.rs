@@ -73,6 +73,7 @@ macro_rules! bus_checks {
                 what_a_bus_delivers_again_changes_nothing
                 what_was_overtaken_is_neither_handled_late_nor_lost
                 what_cannot_be_handled_is_a_dead_letter_and_can_come_again
+                an_event_of_a_batch_that_cannot_be_handled_takes_no_other_with_it
                 a_projection_of_a_bus_stops_where_that_is_wanted
                 what_comes_by_a_bus_waits_while_it_is_paused
                 of_two_that_have_one_event_one_handles_it

@@ -179,8 +179,8 @@ where
         let mut service = Service::new(faults, seed).await;
         // Two processes, with connections of their own.
         for _ in 0..2 {
-            let projection = projector(database, &conduct).await.prepare().await.unwrap();
-            service.join::<D>(&projection).await;
+            let projector = projector(database, &conduct).await.batch(if seed == 2 { 7 } else { 1 });
+            service.join::<D>(&projector.prepare().await.unwrap()).await;
         }
         let mut sent = Vec::<Payment>::new();
         for number in 1..=12 {
@@ -262,6 +262,37 @@ where
     projection.wait_for(all[2].mark(), PATIENCE).await.unwrap();
     service.settled().await;
     assert_eq!((database.rows().await, service.dead().len()), (rows(&all), 3));
+    service.shutdown().await;
+}
+
+pub(crate) async fn an_event_of_a_batch_that_cannot_be_handled_takes_no_other_with_it<D>(database: &D)
+where
+    D: Database<Model: BusReadModel>,
+{
+    let conduct = Conduct::default();
+    let projection = projector(database, &conduct).await.batch(20).prepare().await.unwrap();
+    let mut service = Service::new(Faults::none(), 1).await;
+    let all: Vec<_> = (1..=20)
+        .map(|number| {
+            let (purse, sequence) = if number > 10 { ("b", None) } else { ("a", Some(number)) };
+            Payment::new(purse, sequence, 1)
+        })
+        .chain([Payment::new("d", 1, POISON), Payment::new("d", 2, 2), Payment::new("a", 11, 5)])
+        .collect();
+    // All have come before there is anybody, so they are in batches; some fail at first, each of them behind no other of its stream.
+    service.post.send(&all).await;
+    conduct.fail(4);
+    service.join::<D>(&projection).await;
+    service.settled().await;
+    let expected: Vec<_> = all.iter().filter(|payment| payment.cents != POISON).cloned().collect();
+    assert_eq!(database.rows().await, rows(&expected));
+    assert_eq!(service.dead(), ["that is an unlucky number"]);
+    let of_a: Vec<_> = conduct.told().into_iter().filter(|(purse, _)| purse == "a").collect();
+    assert_eq!(
+        of_a,
+        (1..=11).map(|sequence| ("a".to_owned(), sequence)).collect::<Vec<_>>(),
+        "in their order"
+    );
     service.shutdown().await;
 }
 

@@ -4,6 +4,7 @@
 //! event is marked as handled and applied. [`BusReadModel`] is the seam to the database.
 
 mod attempts;
+mod batch;
 mod feed;
 mod handler;
 mod mark;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney_core::Env;
-use jitney_core::handler::{Accepts, HandlerSet, HandlerSpec};
+use jitney_core::handler::{Accepts, BatchPolicy, HandlerSet, HandlerSpec};
 use jitney_core::middleware::RetryPolicy;
 
 use super::attempts::Attempts;
@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) on_failure: OnBusFailure,
     pub(super) retry: RetryPolicy,
     pub(super) any_order: bool,
+    pub(super) batch: usize,
     pub(super) poll: Duration,
     pub(super) lease: Duration,
     pub(super) env: Env,
@@ -52,10 +53,10 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     /// Handlers that give the projection what comes from a bus, run as `spec` says, in as many processes as are wanted: for
     /// `App::handlers`. Each process does so for all events of its group, so the projection has a group to itself.
     ///
-    /// One event is one transaction: as many are open at once as the group has lanes (`concurrency`). The retries of the spec do
+    /// As many transactions are open at once as the group has lanes (`concurrency`). The retries of the spec do
     /// not count, those of [`BusProjector::retry`](super::BusProjector::retry) do.
     pub fn handlers(&self, spec: HandlerSpec) -> HandlerSet {
-        let Settings { retry, on_failure, any_order, .. } = &self.core.settings;
+        let Settings { retry, on_failure, any_order, batch, .. } = &self.core.settings;
         let attempts = match on_failure {
             OnBusFailure::DeadLetter => retry.attempts,
             // What is tried no more is held, and not given up.
@@ -64,8 +65,10 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
         // A broker would count it as an attempt when an event is held back.
         let spec = spec.retry(RetryPolicy { attempts, delayed: false, ..*retry });
         let spec = if *any_order { spec } else { spec.ordered() };
+        let takes_batches = *batch > 1;
+        let spec = if takes_batches { spec.batch(BatchPolicy { size: *batch }) } else { spec };
         let accepts = Accepts::Types(self.core.projection.event_types());
-        HandlerSet::new().handler_of(spec, accepts, false, Feed(Arc::clone(&self.core)))
+        HandlerSet::new().handler_of(spec, accepts, takes_batches, Feed(Arc::clone(&self.core)))
     }
 
     /// The projection from outside: pausing it, resuming it, skipping an event.

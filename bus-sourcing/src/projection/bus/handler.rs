@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use jitney_core::error_chain;
 use jitney_core::handler::{Context, Handler, HandlerError, Outcome, Reply, Verdict};
+use jitney_core::{RawEvent, error_chain};
 
 use super::feed::Core;
 use super::{BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
@@ -21,9 +21,18 @@ pub(super) struct Feed<P, M>(pub(super) Arc<Core<P, M>>);
 
 impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Handler for Feed<P, M> {
     fn handle<'a>(&'a self, cx: Context<'a>) -> BoxFuture<'a, Reply> {
-        let raw = cx.event();
-        let event = StoredEvent::new(raw.shared_head(), raw.payload_bytes(), Position::START);
-        async move { Reply::All(self.0.handle(&event).await) }.boxed()
+        let stored =
+            |raw: &RawEvent| StoredEvent::new(raw.shared_head(), raw.payload_bytes(), Position::START);
+        match cx.events() {
+            [raw] => {
+                let event = stored(raw);
+                async move { Reply::All(self.0.handle(&event).await) }.boxed()
+            }
+            several => {
+                let (events, attempt) = (several.iter().map(stored).collect::<Vec<_>>(), cx.attempt());
+                async move { Reply::Each(self.0.handle_all(&events, attempt).await) }.boxed()
+            }
+        }
     }
 }
 
@@ -38,7 +47,7 @@ enum Taken {
 }
 
 impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Core<P, M> {
-    async fn handle(&self, event: &StoredEvent) -> Outcome {
+    pub(super) async fn handle(&self, event: &StoredEvent) -> Outcome {
         if !self.filter.is_for(&event.head().aggregate_type, &event.head().event_type) {
             return Outcome::ack();
         }
@@ -91,8 +100,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         match transaction.receive(&mark, settings.any_order).await? {
             Received::New => {}
             Received::Repeated => {
-                metrics::counter!("jitney_projection_repeated_total", "projection" => projection.name().to_owned())
-                    .increment(1);
+                count("jitney_projection_repeated_total", projection, 1);
                 return Ok(Taken::Done);
             }
             Received::Closed => return Ok(Taken::Closed),
@@ -112,14 +120,12 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         if let Err(error) = panics::apply(projection, events, &mut at).await {
             return Ok(Taken::Refused(error));
         }
-        match transaction.commit().await {
+        match transaction.commit().await.map_err(refusal_of_commit) {
             Ok(()) => {}
-            // What was applied cannot be committed, however often it is tried: a constraint that is checked at the end.
-            Err(error) if is_refusal(&error) => return Ok(Taken::Refused(HandlerError::permanent(error))),
-            Err(error) => return Err(error),
+            Err(Ok(refusal)) => return Ok(Taken::Refused(refusal)),
+            Err(Err(error)) => return Err(error),
         }
-        metrics::counter!("jitney_projection_events_total", "projection" => projection.name().to_owned())
-            .increment(1);
+        count("jitney_projection_events_total", projection, 1);
         panics::tell(projection, events).await;
         Ok(Taken::Done)
     }
@@ -138,7 +144,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
             return self.pass(event, &poison).await;
         }
         tracing::error!(projection = name, event = %poison, "the projection has stopped; mend it and resume it, or skip the event");
-        metrics::counter!("jitney_projection_stopped_total", "projection" => name.to_owned()).increment(1);
+        count("jitney_projection_stopped_total", projection, 1);
         let lease = ShardLease { shard: 0, epoch: 0, position: Position::START, stopped: None };
         model.stop(build, &lease, &poison).await?;
         Ok(self.later())
@@ -155,12 +161,12 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         }
         let name = projection.name();
         tracing::error!(projection = name, event = %poison, how = "skipped", "the projection has passed an event");
-        metrics::counter!("jitney_projection_passed_total", "projection" => name.to_owned()).increment(1);
+        count("jitney_projection_passed_total", projection, 1);
         Ok(Outcome::ack())
     }
 
     /// The read model has not answered, which is no fault of the event: it comes again.
-    fn wait_out(&self, error: Error) -> Outcome {
+    pub(super) fn wait_out(&self, error: Error) -> Outcome {
         if error.kind() == ErrorKind::Closed {
             // Left as it is.
             return Verdict::Failed(HandlerError::retryable(jitney_core::Error::from(error))).into();
@@ -170,7 +176,17 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         self.later()
     }
 
-    fn later(&self) -> Outcome {
+    pub(super) fn later(&self) -> Outcome {
         Outcome::retry_after(self.settings.poll.max(Duration::from_millis(1)))
     }
+}
+
+/// What was applied and cannot be committed, however often it is tried, such as behind a constraint that is checked at the end; or
+/// an error of the database.
+pub(super) fn refusal_of_commit(error: Error) -> Result<HandlerError, Error> {
+    if is_refusal(&error) { Ok(HandlerError::permanent(error)) } else { Err(error) }
+}
+
+pub(super) fn count(metric: &'static str, projection: &impl Projection, events: u64) {
+    metrics::counter!(metric, "projection" => projection.name().to_owned()).increment(events);
 }

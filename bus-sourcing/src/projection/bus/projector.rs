@@ -91,6 +91,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
             on_failure: OnBusFailure::DeadLetter,
             retry: RetryPolicy::attempts(10),
             any_order: false,
+            batch: 1,
             poll: Duration::from_secs(1),
             lease: Duration::from_secs(15),
             env: Env::system(),
@@ -119,6 +120,16 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     /// that was overtaken cannot be handled.
     pub fn any_order(mut self) -> Self {
         self.settings.any_order = true;
+        self
+    }
+
+    /// Applies up to so many events of a partition that have come already in one transaction, by
+    /// [`apply_batch`](Projection::apply_batch): faster by far where many have come, as when a topic is read from its start. One
+    /// unless told: a key is then a lane of its own, and an event that fails holds up its key alone; with more than one, it holds
+    /// up its partition while it is tried. Where not all of them can be handled, each is by itself. The handler's time limit is for
+    /// all of them together.
+    pub fn batch(mut self, events: usize) -> Self {
+        self.settings.batch = events.max(1);
         self
     }
 

@@ -52,7 +52,7 @@ pub trait BusTransaction: ReadModelTransaction {
 pub enum Received {
     /// It was not handled before.
     New,
-    /// It was handled before: nothing is to be committed.
+    /// It was handled before: nothing has changed.
     Repeated,
     /// It was not handled before, and a later one of its stream was.
     Overtaken,

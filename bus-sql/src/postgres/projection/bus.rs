@@ -80,8 +80,11 @@ impl PostgresTransaction {
     ) -> Result<Received, sqlx::Error> {
         let (build, schema) = (from_u64(self.build.number), self.store.schema());
         let connection = &mut *self.transaction;
-        let open = sqlx::query(schema.sql(OPEN)).bind(build).bind(number(self.build.state)).bind(place);
-        if open.fetch_optional(&mut *connection).await?.is_none() {
+        if !self.is_open {
+            let open = sqlx::query(schema.sql(OPEN)).bind(build).bind(number(self.build.state)).bind(place);
+            self.is_open = open.fetch_optional(&mut *connection).await?.is_some();
+        }
+        if !self.is_open {
             return Ok(Received::Closed);
         }
         let (kind, id, sequence) = match *mark {

@@ -49,6 +49,8 @@ pub struct PostgresTransaction {
     pub(super) store: PostgresStore,
     pub(super) transaction: Transaction<'static, Postgres>,
     pub(super) build: BuildId,
+    /// Whether the build takes events of a bus, as it was seen in this transaction.
+    pub(super) is_open: bool,
 }
 
 impl PostgresTransaction {
@@ -70,7 +72,7 @@ impl PostgresTransaction {
         transaction: Transaction<'static, Postgres>,
         build: BuildId,
     ) -> Self {
-        PostgresTransaction { store: store.clone(), transaction, build }
+        PostgresTransaction { store: store.clone(), transaction, build, is_open: false }
     }
 
     /// The same with the schema of the build in its `search_path`.

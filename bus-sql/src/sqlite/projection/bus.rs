@@ -67,8 +67,11 @@ impl SqliteTransaction {
     async fn receive_here(&mut self, mark: &Mark<'_>, overtaken_too: bool) -> Result<Received, sqlx::Error> {
         let build = integer(self.build.number);
         let connection = &mut *self.transaction;
-        let open = sqlx::query_scalar(OPEN).bind(build).bind(number(self.build.state));
-        if !open.fetch_one(&mut *connection).await? {
+        if !self.is_open {
+            let open = sqlx::query_scalar(OPEN).bind(build).bind(number(self.build.state));
+            self.is_open = open.fetch_one(&mut *connection).await?;
+        }
+        if !self.is_open {
             return Ok(Received::Closed);
         }
         let (kind, id, sequence) = match *mark {
