@@ -73,6 +73,12 @@ fn event_state_transfer() {
 }
 
 #[test]
+fn read_model_redb() {
+    let balances = r#"{"ada": 530, "bo": 70}"#;
+    assert_eq!(run("read_model_redb"), format!("{balances}\n{balances}, built anew\n"));
+}
+
+#[test]
 fn read_your_writes() {
     assert_eq!(run("read_your_writes"), "tea is there: true\nmilk is there: true\n");
 }

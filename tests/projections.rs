@@ -4,13 +4,19 @@
 
 #[path = "projections/builds.rs"]
 mod builds;
+#[path = "projections/bus.rs"]
+mod bus;
 #[path = "projections/checks.rs"]
 mod checks;
 #[path = "projections/declared.rs"]
 mod declared;
-#[cfg(feature = "sqlite")]
+#[path = "../examples/read_model_redb.rs"]
+#[allow(dead_code, reason = "it is a program")]
+mod example;
 #[path = "sqlite_store/folder.rs"]
 mod folder;
+#[path = "projections/interrupted.rs"]
+mod interrupted;
 #[path = "projections/setting.rs"]
 mod setting;
 
@@ -58,12 +64,38 @@ macro_rules! all_checks {
     };
 }
 
+/// The same where events may come by a bus.
+macro_rules! bus_checks {
+    ($database:ty) => {
+        checks! {
+            $database:
+            bus:
+                what_a_bus_delivers_again_changes_nothing
+                what_was_overtaken_is_neither_handled_late_nor_lost
+                what_cannot_be_handled_is_a_dead_letter_and_can_come_again
+                an_event_of_a_batch_that_cannot_be_handled_takes_no_other_with_it
+                a_projection_of_a_bus_stops_where_that_is_wanted
+                what_comes_by_a_bus_waits_while_it_is_paused
+                of_two_that_have_one_event_one_handles_it
+                marks_are_those_of_a_simple_model
+                a_store_and_a_bus_do_not_feed_one_projection
+                what_follows_a_store_takes_no_events_of_a_bus;
+        }
+    };
+}
+
+#[cfg(all(feature = "kafka", feature = "postgres", feature = "sqlite"))]
+#[path = "projections/kafka.rs"]
+mod kafka;
+
 // Behind the macro that it uses.
 #[path = "projections/memory.rs"]
 mod memory;
 #[cfg(feature = "postgres")]
 #[path = "projections/postgres.rs"]
 mod postgres;
+#[path = "projections/redb.rs"]
+mod redb_file;
 #[cfg(feature = "sqlite")]
 #[path = "projections/sqlite.rs"]
 mod sqlite;

@@ -30,6 +30,19 @@ impl RawEvent {
         &self.head
     }
 
+    /// The same, to be kept.
+    pub fn shared_head(&self) -> Arc<Head> {
+        Arc::clone(&self.head)
+    }
+
+    /// The payload, as JSON text, to be kept: it shares the bytes of the message.
+    pub fn payload_bytes(&self) -> Bytes {
+        match &self.payload {
+            PayloadBytes::InBody(range) => self.message.body.slice(range.clone()),
+            PayloadBytes::Own(bytes) => bytes.clone(),
+        }
+    }
+
     /// The payload, as JSON text.
     pub fn payload_json(&self) -> &[u8] {
         match &self.payload {

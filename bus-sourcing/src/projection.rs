@@ -4,6 +4,8 @@
 //! events, and applies them in transactions of the read model's database in which the checkpoint moves too: what is in the read
 //! model is what follows from the events up to the checkpoint, neither more nor less, whatever crashes.
 //!
+//! Where the events come by a bus instead, a [`BusProjector`] has them applied, each once.
+//!
 //! The way of an event: [`projector`](Projector) → worker (leases, builds) → shard (pages of the store) → step (one transaction)
 //! → [`ReadModel`], the seam to the database.
 //!
@@ -53,6 +55,7 @@
 //! ```
 
 mod build;
+mod bus;
 mod handle;
 mod handler;
 mod memory;
@@ -60,6 +63,7 @@ mod panics;
 mod poison;
 mod projector;
 mod read_model;
+mod record;
 mod running;
 mod shard;
 mod status;
@@ -68,12 +72,14 @@ mod swap;
 mod worker;
 
 pub use build::{Build, BuildId, BuildState, NewBuild, ShardState};
+pub use bus::{BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
 pub use handle::ProjectionHandle;
 pub use handler::{Projecting, Projection};
 pub use memory::{MemoryReadModel, MemoryTransaction};
 pub use poison::{PassedEvent, PoisonEvent};
 pub use projector::{OnFailure, Projector};
 pub use read_model::{Leased, ReadModel, ReadModelTransaction, ShardLease, Step};
+pub use record::ProjectionRecord;
 pub use running::RunningProjector;
 pub use status::{Progress, ProjectionLag, ProjectionStatus};
 

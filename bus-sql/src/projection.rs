@@ -69,6 +69,11 @@ pub(crate) fn share(shards: usize, worker: &str, workers: i64, held: &[(i64, Str
     Share::among(shards, worker, usize::try_from(workers).unwrap_or(1), held)
 }
 
+/// What is still missing of a gap, from which sequence to which one, when `sequence` in it has come.
+pub(crate) fn left_of_gap((from, to): (i64, i64), sequence: i64) -> impl Iterator<Item = (i64, i64)> {
+    [(from, sequence - 1), (sequence + 1, to)].into_iter().filter(|(from, to)| from <= to)
+}
+
 /// The record of a row: the event, and whether it was skipped.
 pub(crate) fn passed(projection: &str, (event, skipped): (String, bool)) -> Result<PassedEvent, Error> {
     Ok(PassedEvent::new(poison(projection, &event)?, skipped))

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jitney::DomainEvent;
+use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::sourcing::{
     EventStore, Filter, MemoryReadModel, MemoryStore, Projecting, Projection, StoredEvent,
@@ -33,6 +35,10 @@ impl Projection for Purses {
 
     fn filter(&self) -> Filter {
         Filter::of::<PurseEvent>()
+    }
+
+    fn event_types(&self) -> Vec<&'static EventType> {
+        PurseEvent::accepts()
     }
 
     async fn apply(&self, event: &StoredEvent, at: &mut Projecting<'_, Rows>) -> Result<(), HandlerError> {
@@ -73,3 +79,4 @@ impl Database for Memory {
 }
 
 all_checks!(Memory);
+bus_checks!(Memory);

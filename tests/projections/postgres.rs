@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jitney::DomainEvent;
 use jitney::Env;
+use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{
@@ -21,7 +23,7 @@ use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, 
 pub(crate) struct Postgres {
     store: PostgresStore,
     /// One connection, whose prepared statements outlive a swap.
-    readers: PgPool,
+    pub(crate) readers: PgPool,
 }
 
 pub(crate) struct Purses {
@@ -42,6 +44,10 @@ impl Projection for Purses {
 
     fn filter(&self) -> Filter {
         Filter::of::<PurseEvent>()
+    }
+
+    fn event_types(&self) -> Vec<&'static EventType> {
+        PurseEvent::accepts()
     }
 
     async fn prepare(&self, connection: &mut PgConnection) -> Result<(), HandlerError> {
@@ -110,6 +116,7 @@ impl Database for Postgres {
 }
 
 all_checks!(Postgres);
+bus_checks!(Postgres);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_somebody_elses_is_left_alone() {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jitney::DomainEvent;
+use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, Projector, StoredEvent};
 use jitney::sql::sqlx::{SqliteConnection, query, query_as, query_scalar};
@@ -34,6 +36,10 @@ impl Projection for Purses {
 
     fn filter(&self) -> Filter {
         Filter::of::<PurseEvent>()
+    }
+
+    fn event_types(&self) -> Vec<&'static EventType> {
+        PurseEvent::accepts()
     }
 
     async fn prepare(&self, connection: &mut SqliteConnection) -> Result<(), HandlerError> {
@@ -99,6 +105,7 @@ impl Database for Sqlite {
 }
 
 all_checks!(Sqlite);
+bus_checks!(Sqlite);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_takes_indexes_and_views_along_and_leaves_no_file() {

@@ -41,6 +41,26 @@ impl HandlerSet {
         self
     }
 
+    /// These and `handler`, for event types that are known only when the list is made; of several events at once where
+    /// `takes_batches`. A function says its types by its first argument: [`handler`](Self::handler).
+    pub fn handler_of(
+        mut self,
+        spec: HandlerSpec,
+        accepts: Accepts,
+        takes_batches: bool,
+        handler: impl Handler,
+    ) -> Self {
+        let handler = Arc::new(handler);
+        self.0.push(HandlerEntry {
+            spec,
+            accepts,
+            is_batch: takes_batches,
+            requirements: Vec::new(),
+            handler,
+        });
+        self
+    }
+
     /// These and those of `more`.
     pub fn with(mut self, more: impl IntoHandlers) -> Self {
         self.0.extend(more.into_handlers().0);

@@ -52,9 +52,13 @@ pub(super) fn expand(arguments: &Arguments, block: &ItemImpl, methods: &Methods)
             }
 
             fn filter(&self) -> #sourcing::Filter {
+                #sourcing::Filter::of_types(&#sourcing::Projection::event_types(self))
+            }
+
+            fn event_types(&self) -> ::std::vec::Vec<&'static #facade::event::EventType> {
                 let mut __types = ::std::vec::Vec::new();
                 #(#accepts)*
-                #sourcing::Filter::of_types(&__types)
+                __types
             }
 
             #prepare

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use jitney_core::outbox::Shard;
+use serde::{Deserialize, Serialize};
 
 use super::PoisonEvent;
 use crate::{Position, StoredEvent};
 
 /// Which build of a projection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BuildState {
     /// Readers see it.
@@ -17,7 +18,7 @@ pub enum BuildState {
 }
 
 /// A build, as it was when it was last looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BuildId {
     /// The name of the projection.
     pub projection: String,
@@ -28,7 +29,7 @@ pub struct BuildId {
 }
 
 /// What is known of a build.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Build {
     /// Which one it is.
@@ -44,7 +45,7 @@ pub struct Build {
 }
 
 /// How far a shard is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ShardState {
     /// Everything of its streams up to here is in the read model.
@@ -52,6 +53,7 @@ pub struct ShardState {
     /// How many events it has handled.
     pub handled: u64,
     /// When the last event that it has handled was recorded.
+    #[serde(with = "millis")]
     pub last_time: Option<Timestamp>,
     /// Counts its owners: only the last one can move the checkpoint.
     pub epoch: u64,
@@ -76,10 +78,21 @@ pub struct NewBuild {
     pub live_from: Position,
 }
 
+/// Where a build is live from whose events come by a bus: no place of a store.
+pub(super) fn from_bus() -> Position {
+    Position::offsets([("bus", 1)])
+}
+
 impl Build {
     /// What is known of a build without its shards.
     pub fn new(id: BuildId, version: u32, paused: bool, live_from: Position) -> Self {
         Build { id, version, paused, live_from, shards: Vec::new() }
+    }
+
+    /// Whether its events come [by a bus](super::BusProjector). It has one shard then, which stays at the start: what it has
+    /// handled is marked by event.
+    pub fn is_from_bus(&self) -> bool {
+        self.live_from == from_bus()
     }
 
     /// Whether every shard has come to `position`.
@@ -129,5 +142,20 @@ pub(super) fn shard_of(event: &StoredEvent, shards: usize) -> u16 {
     match u16::try_from(shards) {
         Ok(shards @ 2..) => Shard::of(&event.head().aggregate_id).number() % shards,
         _ => 0,
+    }
+}
+
+/// A time in whole milliseconds since 1970, as those of events are.
+mod millis {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(Timestamp::as_millisecond).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        let millis = Option::<i64>::deserialize(from)?;
+        Ok(millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 }

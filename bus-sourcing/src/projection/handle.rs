@@ -38,7 +38,12 @@ impl<M: ReadModel> ProjectionHandle<M> {
     /// Of kind [`Config`](ErrorKind::Config) when no projection can have the name.
     pub fn new(model: M, name: &str) -> Result<Self, Error> {
         check_name(name)?;
-        Ok(ProjectionHandle { model, name: name.into(), env: Env::system(), here: None })
+        Ok(ProjectionHandle::of(model, name))
+    }
+
+    /// The projection `name`, which is checked.
+    pub(super) fn of(model: M, name: &str) -> Self {
+        ProjectionHandle { model, name: name.into(), env: Env::system(), here: None }
     }
 
     pub(super) fn here(
@@ -157,6 +162,14 @@ impl<M: ReadModel> ProjectionHandle<M> {
         let reached = self.until(async |builds: &[Build]| {
             let live = builds.iter().find(|build| build.id.state == BuildState::Live);
             let Some(live) = live else { return Ok(false) };
+            if live.is_from_bus() {
+                let name = &self.name;
+                let what = format!(
+                    "waiting for projection `{name}` to come to `{position}`: its events come by a bus, which has no positions; \
+                     wait for the event, by `BusProjection::wait_for`"
+                );
+                return Err(Error::new(ErrorKind::Unsupported, what));
+            }
             if live.has_reached(position) {
                 return Ok(true);
             }

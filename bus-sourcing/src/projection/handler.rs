@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jitney_core::event::EventType;
 use jitney_core::handler::HandlerError;
 
 use crate::{Filter, StoredEvent};
@@ -29,6 +30,12 @@ pub trait Projection: Send + Sync + 'static {
 
     /// The events that it is for.
     fn filter(&self) -> Filter;
+
+    /// The same as types, those before an upcast among them: what it subscribes to where its events
+    /// [come by a bus](crate::projection::BusProjector). To be written for those; a projection that follows a store needs none.
+    fn event_types(&self) -> Vec<&'static EventType> {
+        Vec::new()
+    }
 
     /// Makes its tables, in an empty place of their own. In the transaction that records the new build.
     ///

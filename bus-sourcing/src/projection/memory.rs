@@ -1,19 +1,21 @@
 //! Read models in memory: for tests, and the one that the others are compared with.
 
-mod record;
+mod receipts;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jitney_core::{Env, Id};
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
-use self::record::Record;
+use self::receipts::Receipts;
 use super::{
-    Build, BuildId, Leased, NewBuild, PassedEvent, PoisonEvent, ReadModel, ReadModelTransaction, ShardLease,
-    Step,
+    Build, BuildId, BuildState, BusReadModel, BusTransaction, Leased, Mark, NewBuild, PassedEvent,
+    PoisonEvent, ProjectionRecord, ReadModel, ReadModelTransaction, Received, ShardLease, Step,
 };
 use crate::Error;
 
@@ -23,9 +25,31 @@ use crate::Error;
 /// place of the old one when the transaction is committed. Transactions come one after the other.
 pub struct MemoryReadModel<S> {
     env: Env,
-    records: Arc<Mutex<BTreeMap<String, Record<S>>>>,
+    /// When leases are reckoned from.
+    start: Instant,
+    projections: Arc<Mutex<BTreeMap<String, Kept<S>>>>,
     /// Whoever has it may write.
     turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A projection. A copy is changed and takes its place.
+#[derive(Clone)]
+struct Kept<S> {
+    record: ProjectionRecord,
+    places: BTreeMap<u64, Place<S>>,
+}
+
+/// What a build has, by its number.
+#[derive(Clone, Default)]
+struct Place<S> {
+    state: S,
+    receipts: Receipts,
+}
+
+impl<S> Default for Kept<S> {
+    fn default() -> Self {
+        Kept { record: ProjectionRecord::default(), places: BTreeMap::new() }
+    }
 }
 
 impl<S: Clone + Default + Send + Sync + 'static> MemoryReadModel<S> {
@@ -36,35 +60,39 @@ impl<S: Clone + Default + Send + Sync + 'static> MemoryReadModel<S> {
 
     /// The same, whose leases go by the clock of `env`.
     pub fn with_env(env: Env) -> Self {
-        MemoryReadModel { env, records: Arc::default(), turn: Arc::default() }
+        MemoryReadModel { start: env.instant(), env, projections: Arc::default(), turn: Arc::default() }
     }
 
     /// Looks at the state of a projection as it was last committed; none where it has no live build.
     pub fn read<T>(&self, projection: &str, look: impl FnOnce(&S) -> T) -> Option<T> {
-        self.records().get(projection).and_then(|record| record.live_state()).map(look)
+        let projections = self.projections();
+        let kept = projections.get(projection)?;
+        kept.places.get(&kept.record.live()?).map(|place| look(&place.state))
     }
 
-    // A record is replaced whole.
-    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Record<S>>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    // A projection is replaced whole.
+    fn projections(&self) -> MutexGuard<'_, BTreeMap<String, Kept<S>>> {
+        self.projections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, projection: &str) -> Record<S> {
-        self.records().get(projection).cloned().unwrap_or_default()
+    fn record(&self, projection: &str) -> ProjectionRecord {
+        self.projections().get(projection).map(|kept| kept.record.clone()).unwrap_or_default()
     }
 
     async fn transaction(&self, projection: &str, number: u64) -> MemoryTransaction<S> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let record = self.record(projection);
-        let state = record.state(number).cloned().unwrap_or_default();
-        let (model, projection) = (self.clone(), projection.to_owned());
-        MemoryTransaction { model, projection, number, record, state, _turn: turn }
+        let (record, place) = match self.projections().get(projection) {
+            Some(kept) => (kept.record.clone(), kept.places.get(&number).cloned()),
+            None => Default::default(),
+        };
+        let (model, projection, place) = (self.clone(), projection.to_owned(), place.unwrap_or_default());
+        MemoryTransaction { model, projection, number, record, place, _turn: turn }
     }
 
     /// Changes a record while nobody else does.
-    async fn change<T>(&self, projection: &str, change: impl FnOnce(&mut Record<S>) -> T) -> T {
+    async fn change<T>(&self, projection: &str, change: impl FnOnce(&mut ProjectionRecord) -> T) -> T {
         let _turn = self.turn.lock().await;
-        change(self.records().entry(projection.to_owned()).or_default())
+        change(&mut self.projections().entry(projection.to_owned()).or_default().record)
     }
 }
 
@@ -76,8 +104,13 @@ impl<S: Clone + Default + Send + Sync + 'static> Default for MemoryReadModel<S> 
 
 impl<S> Clone for MemoryReadModel<S> {
     fn clone(&self) -> Self {
-        let MemoryReadModel { env, records, turn } = self;
-        MemoryReadModel { env: env.clone(), records: Arc::clone(records), turn: Arc::clone(turn) }
+        let MemoryReadModel { env, start, projections, turn } = self;
+        MemoryReadModel {
+            env: env.clone(),
+            start: *start,
+            projections: Arc::clone(projections),
+            turn: Arc::clone(turn),
+        }
     }
 }
 
@@ -101,14 +134,15 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
 
     async fn begin_build(&self, build: &NewBuild) -> Result<Option<MemoryTransaction<S>>, Error> {
         let mut transaction = self.transaction(&build.projection, 0).await;
-        Ok(transaction.record.add(build).map(|number| {
+        Ok(transaction.record.begin_build(build).map(|number| {
             transaction.number = number;
             transaction
         }))
     }
 
     async fn lease(&self, build: &BuildId, worker: &str, lease: Duration) -> Result<Leased, Error> {
-        let now = self.env.instant();
+        let passed = self.env.instant().saturating_duration_since(self.start);
+        let now = Timestamp::UNIX_EPOCH.checked_add(passed).unwrap_or(Timestamp::MAX);
         Ok(self.change(&build.projection, |record| record.lease(build, worker, now, lease)).await)
     }
 
@@ -136,13 +170,21 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
     }
 
     async fn is_skipped(&self, build: &BuildId, event_id: &Id) -> Result<bool, Error> {
-        let passed = self.record(&build.projection).passed(build.number);
-        Ok(passed.iter().any(|passed| passed.skipped && passed.event.event_id == *event_id))
+        Ok(self.record(&build.projection).is_skipped(build.number, event_id))
     }
 
     async fn passed(&self, projection: &str, limit: usize) -> Result<Vec<PassedEvent>, Error> {
         let record = self.record(projection);
-        Ok(record.passed(record.live_number()).into_iter().rev().take(limit).collect())
+        let live = record.live().into_iter();
+        Ok(live.flat_map(|live| record.passed(live)).take(limit).cloned().collect())
+    }
+}
+
+impl<S: Clone + Default + Send + Sync + 'static> BusReadModel for MemoryReadModel<S> {
+    async fn has_received(&self, build: &BuildId, mark: &Mark<'_>) -> Result<bool, Error> {
+        let projections = self.projections();
+        let place = projections.get(&build.projection).and_then(|kept| kept.places.get(&build.number));
+        Ok(place.is_some_and(|place| place.receipts.has(mark)))
     }
 }
 
@@ -151,8 +193,8 @@ pub struct MemoryTransaction<S> {
     model: MemoryReadModel<S>,
     projection: String,
     number: u64,
-    record: Record<S>,
-    state: S,
+    record: ProjectionRecord,
+    place: Place<S>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -166,7 +208,7 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModelTransaction for Memory
     type Connection = S;
 
     fn connection(&mut self) -> &mut S {
-        &mut self.state
+        &mut self.place.state
     }
 
     async fn advance(&mut self, step: &Step<'_>) -> Result<bool, Error> {
@@ -182,9 +224,29 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModelTransaction for Memory
         Ok(true)
     }
 
-    async fn commit(mut self) -> Result<(), Error> {
-        self.record.set_state(self.number, self.state);
-        self.model.records().insert(self.projection, self.record);
+    async fn commit(self) -> Result<(), Error> {
+        let mut projections = self.model.projections();
+        let kept = projections.entry(self.projection).or_default();
+        kept.places.insert(self.number, self.place);
+        kept.places.retain(|number, _| self.record.has(*number));
+        kept.record = self.record;
         Ok(())
+    }
+}
+
+impl<S: Clone + Default + Send + Sync + 'static> BusTransaction for MemoryTransaction<S> {
+    async fn receive(&mut self, mark: &Mark<'_>, overtaken_too: bool) -> Result<Received, Error> {
+        let builds = self.record.builds();
+        let takes_events = |build: &Build| {
+            let has_stopped = build.shards.iter().any(|shard| shard.stopped.is_some());
+            build.id.number == self.number
+                && build.id.state == BuildState::Live
+                && !build.paused
+                && !has_stopped
+        };
+        if !builds.iter().any(takes_events) {
+            return Ok(Received::Closed);
+        }
+        Ok(self.place.receipts.receive(mark, overtaken_too))
     }
 }

@@ -73,7 +73,7 @@ impl fmt::Display for PoisonEvent {
 }
 
 /// An event that was passed without having been handled, of which this is the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PassedEvent {
     /// The event, and why it could not be handled.

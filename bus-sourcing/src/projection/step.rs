@@ -107,7 +107,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Core<P, M> {
 }
 
 /// Whether a commit failed because of what it was to commit: nothing of it was.
-fn is_refusal(error: &Error) -> bool {
+pub(super) fn is_refusal(error: &Error) -> bool {
     !error.is_retryable()
         && !matches!(error.kind(), ErrorKind::Closed | ErrorKind::Unknown | ErrorKind::Config)
 }

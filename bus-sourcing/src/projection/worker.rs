@@ -51,6 +51,13 @@ where
         let of = |state| builds.iter().find(|build| build.id.state == state);
         let (live, next) =
             (of(BuildState::Live), of(BuildState::Next).filter(|next| next.version >= version));
+        if live.is_some_and(Build::is_from_bus) {
+            let what = format!(
+                "starting projection `{name}`: its events come by a bus, and what is in it would be counted again from a store; \
+                 give the handlers of `BusProjector` to the application, or give this one another name"
+            );
+            return Err(Error::new(ErrorKind::Config, what));
+        }
         let state = match (live, next) {
             (None, _) => BuildState::Live,
             (Some(_), _) if made && next.is_none() => return Ok(Made::First),
@@ -93,17 +100,26 @@ where
         let new =
             NewBuild { projection: name.to_owned(), state, version, shards: core.settings.shards, live_from };
         let Some(mut transaction) = core.model.begin_build(&new).await? else { continue };
-        core.projection.prepare(transaction.connection()).await.map_err(|error| {
-            let what =
-                format!("preparing projection `{name}` in {}: nothing was made", core.model.describe());
-            let retryable = error.is_retryable();
-            Error::new(ErrorKind::Projection, what)
-                .with_source(error_chain(error.source_error()))
-                .retryable(retryable)
-        })?;
+        prepare(&core.model, &core.projection, &mut transaction).await?;
         transaction.commit().await?;
         made = true;
     }
+}
+
+/// Has `projection` make its tables in the place of a build.
+pub(super) async fn prepare<P: Projection, M: ReadModel>(
+    model: &M,
+    projection: &P,
+    transaction: &mut impl ReadModelTransaction<Connection = P::Connection>,
+) -> Result<(), Error> {
+    projection.prepare(transaction.connection()).await.map_err(|error| {
+        let (name, place) = (projection.name(), model.describe());
+        let what = format!("preparing projection `{name}` in {place}: nothing was made");
+        let retryable = error.is_retryable();
+        Error::new(ErrorKind::Projection, what)
+            .with_source(error_chain(error.source_error()))
+            .retryable(retryable)
+    })
 }
 
 /// Works until it is told to stop.

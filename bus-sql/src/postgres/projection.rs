@@ -3,6 +3,7 @@
 //! Each build of a projection has a schema of its own, which is first in the `search_path` of its transactions: the live one is
 //! named as the projection, the next one has `__next` behind the name. The swap renames both.
 
+mod bus;
 mod lease;
 mod place;
 mod transaction;

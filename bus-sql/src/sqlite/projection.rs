@@ -3,6 +3,7 @@
 //! The live build of a projection is in the file itself, its tables under their plain names. The next one is in a file of its own
 //! beside it, so that the same statements make it; the swap copies it into the file in one transaction.
 
+mod bus;
 mod copy;
 mod lease;
 mod place;

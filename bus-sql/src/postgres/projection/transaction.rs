@@ -46,9 +46,11 @@ const IN_FAILED_TRANSACTION: &str = "25P02";
 /// A transaction of a [`PostgresReadModel`](super::PostgresReadModel).
 #[derive(Debug)]
 pub struct PostgresTransaction {
-    store: PostgresStore,
-    transaction: Transaction<'static, Postgres>,
-    build: BuildId,
+    pub(super) store: PostgresStore,
+    pub(super) transaction: Transaction<'static, Postgres>,
+    pub(super) build: BuildId,
+    /// Whether the build takes events of a bus, as it was seen in this transaction.
+    pub(super) is_open: bool,
 }
 
 impl PostgresTransaction {
@@ -70,7 +72,7 @@ impl PostgresTransaction {
         transaction: Transaction<'static, Postgres>,
         build: BuildId,
     ) -> Self {
-        PostgresTransaction { store: store.clone(), transaction, build }
+        PostgresTransaction { store: store.clone(), transaction, build, is_open: false }
     }
 
     /// The same with the schema of the build in its `search_path`.
@@ -164,6 +166,6 @@ fn not_whole(build: &BuildId, error: sqlx::Error) -> Error {
     Error::new(ErrorKind::Projection, what).with_source(error)
 }
 
-fn doing(build: &BuildId) -> String {
+pub(super) fn doing(build: &BuildId) -> String {
     format!("applying events to projection `{}`", build.projection)
 }

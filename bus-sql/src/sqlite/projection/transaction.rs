@@ -29,9 +29,11 @@ const ADD_OBJECT: &str = "INSERT INTO jitney_projection_objects (projection, typ
 #[derive(Debug)]
 pub struct SqliteTransaction {
     model: SqliteReadModel,
-    file: SqliteStore,
-    transaction: Transaction<'static, Sqlite>,
-    build: BuildId,
+    pub(super) file: SqliteStore,
+    pub(super) transaction: Transaction<'static, Sqlite>,
+    pub(super) build: BuildId,
+    /// Whether the build takes events of a bus, as it was seen in this transaction.
+    pub(super) is_open: bool,
     /// What was there before a build that is being made.
     before: Option<HashSet<(String, String)>>,
 }
@@ -45,7 +47,14 @@ impl SqliteTransaction {
             return Err(Error::new(ErrorKind::Store, what).retryable(true));
         };
         let transaction = file.begin().await?;
-        Ok(SqliteTransaction { model: model.clone(), file, transaction, build: build.clone(), before: None })
+        Ok(SqliteTransaction {
+            model: model.clone(),
+            file,
+            transaction,
+            build: build.clone(),
+            is_open: false,
+            before: None,
+        })
     }
 
     /// The transaction that makes a build: what it creates belongs to the projection.
@@ -57,7 +66,7 @@ impl SqliteTransaction {
     ) -> Result<Self, Error> {
         let before = objects(&mut transaction).await;
         let before = Some(before.map_err(|error| file.failed(&doing(&build), error))?);
-        Ok(SqliteTransaction { model: model.clone(), file, transaction, build, before })
+        Ok(SqliteTransaction { model: model.clone(), file, transaction, build, is_open: false, before })
     }
 
     async fn own_what_was_made(&mut self, before: &HashSet<(String, String)>) -> Result<(), sqlx::Error> {
@@ -141,6 +150,6 @@ async fn objects(connection: &mut SqliteConnection) -> Result<HashSet<(String, S
     Ok(sqlx::query_as(OBJECTS).fetch_all(connection).await?.into_iter().collect())
 }
 
-fn doing(build: &BuildId) -> String {
+pub(super) fn doing(build: &BuildId) -> String {
     format!("applying events to projection `{}`", build.projection)
 }
