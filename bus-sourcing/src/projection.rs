@@ -53,13 +53,16 @@
 //! ```
 
 mod build;
+mod correlation;
 mod handle;
 mod handler;
+mod inline;
 mod memory;
 mod panics;
 mod poison;
 mod projector;
 mod read_model;
+mod rest;
 mod running;
 mod shard;
 mod status;
@@ -70,6 +73,7 @@ mod worker;
 pub use build::{Build, BuildId, BuildState, NewBuild, ShardState};
 pub use handle::ProjectionHandle;
 pub use handler::{Projecting, Projection};
+pub use inline::{InlineProjection, InlineReadModel, MakeInline};
 pub use memory::{MemoryReadModel, MemoryTransaction};
 pub use poison::{PassedEvent, PoisonEvent};
 pub use projector::{OnFailure, Projector};

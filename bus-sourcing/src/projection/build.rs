@@ -37,6 +37,8 @@ pub struct Build {
     pub version: u32,
     /// Whether it was [paused](super::ProjectionHandle::pause).
     pub paused: bool,
+    /// Whether it is kept up by the appends themselves, and no projector is to work on it. Its shards are where the store ends.
+    pub inline: bool,
     /// Events up to here were there before the projection was: nobody is told of them.
     pub live_from: Position,
     /// Its shards, by their numbers.
@@ -77,9 +79,9 @@ pub struct NewBuild {
 }
 
 impl Build {
-    /// What is known of a build without its shards.
+    /// What is known of a build without its shards, which is not inline.
     pub fn new(id: BuildId, version: u32, paused: bool, live_from: Position) -> Self {
-        Build { id, version, paused, live_from, shards: Vec::new() }
+        Build { id, version, paused, inline: false, live_from, shards: Vec::new() }
     }
 
     /// Whether every shard has come to `position`.
