@@ -3,10 +3,10 @@
 use std::process::{Command, Stdio};
 
 use jitney::Env;
-use jitney::sourcing::projection::BuildState;
+use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{
-    Append, Appended, Error, ErrorKind, EventStore, Expected, ListStreams, NewEvent, ReadStream, StreamId,
-    TransactionalStore,
+    Append, Appended, Error, ErrorKind, EventStore, Expected, ListStreams, NewEvent, ReadModel, ReadStream,
+    StreamId, TransactionalStore,
 };
 
 use crate::setting::{Conduct, Database, PANIC, PATIENCE, POISON, Payer, PurseEvent, Row, Rows, until};
@@ -260,6 +260,15 @@ pub(crate) async fn a_projector_gives_way_to_appends_and_takes_over_from_them<D:
     payer.pay_all(&store, 4, 2).await;
     assert_eq!(database.rows().await, payer.rows(1));
     projector.shutdown().await.unwrap();
+    // Nor does one that has not heard of it get anything done.
+    let (model, build) = (database.model().await, database.build(BuildState::Live).await.unwrap());
+    let leased = model.lease(&build.id, "late", PATIENCE).await.unwrap();
+    let [ShardLease { shard, epoch, position: from, .. }] = &leased.shards[..] else { panic!("one shard") };
+    let (shard, epoch, to) = (*shard, *epoch, &build.shards[0].position);
+    let step = Step { shard, epoch, from, to, handled: 8, last_time: None, passed: None };
+    let mut transaction = model.begin(&build.id, PATIENCE).await.unwrap();
+    assert_eq!((leased.paused, transaction.advance(&step).await.unwrap()), (true, false));
+    drop(transaction);
     let error = database.projector(1, &conduct).await.start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("it is inline"), "{error}");
