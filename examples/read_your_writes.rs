@@ -1,15 +1,19 @@
-//! Read-your-writes: a read model is a little behind, and who has just changed something wants to see it. The command answers
-//! with the position of its events; the query waits until the read model has reached it, for as long as the user can wait.
+//! Read-your-writes: a read model is a little behind, and who has just changed something wants to see it. The query waits
+//! until the read model has come so far, for as long as the user can wait: to the position that the command has answered
+//! with, or, where a user interface asks in a request of its own, to all that the first request has led to, by its
+//! correlation id.
 //!
 //!     cargo run --example read_your_writes
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jitney::Env;
+use jitney::Id;
 use jitney::prelude::*;
-use jitney::sourcing::{Filter, MemoryStore, Position, Subscription};
-use tokio::sync::watch;
+use jitney::sourcing::{MemoryReadModel, MemoryStore, Position, ProjectionHandle, Projector};
+
+/// How long the user can wait.
+const LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
 #[event(aggregate = "List")]
@@ -32,53 +36,47 @@ impl Aggregate for List {
     fn evolve(&mut self, _: &ListEvent) {}
 }
 
-/// The read model, with the position that it is at.
-#[derive(Debug, Clone)]
-struct Items {
-    items: BTreeSet<String>,
-    position: Position,
-}
+/// The items of all lists.
+type Model = MemoryReadModel<BTreeSet<String>>;
 
-/// Follows the store until nobody reads any more.
-async fn follow(mut news: Subscription, model: watch::Sender<Items>) -> jitney::Result<()> {
-    while !model.is_closed() {
-        let added = news.next().await?;
-        let items = added.iter().map(|event| event.decode().map(|ListEvent::Added { item }| item));
-        let items = items.collect::<Result<Vec<_>, _>>()?;
-        // What is read and where it is from change together.
-        model.send_modify(|model| {
-            model.items.extend(items);
-            model.position = news.position().clone();
-        });
+struct Items;
+
+#[projection(name = "items", version = 1)]
+impl Items {
+    #[handler]
+    async fn added(&self, added: ListEvent, items: &mut BTreeSet<String>) {
+        let ListEvent::Added { item } = added;
+        items.insert(item);
     }
-    Ok(())
 }
 
-/// The items, once the read model has reached `position`; none where that takes longer than `limit`.
-async fn items_at(model: &watch::Receiver<Items>, position: &Position, limit: Duration) -> Option<Items> {
-    let mut model = model.clone();
-    let reached = model.wait_for(|model| model.position.has_reached(position));
-    Env::system().timeout(limit, reached).await.ok()?.ok().map(|model| model.clone())
+/// What the user is shown of `item`, behind a wait for it.
+fn shown(model: &Model, item: &str, waited: &Result<(), jitney::sourcing::Error>) -> String {
+    match waited {
+        Ok(()) => {
+            format!("{item} is there: {}", model.read("items", |items| items.contains(item)) == Some(true))
+        }
+        Err(_) => format!("{item} is stored, and will be on the list in a moment"),
+    }
 }
 
 #[tokio::main]
 async fn main() -> jitney::Result<()> {
-    let store = MemoryStore::new();
-    let (model, read) = watch::channel(Items { items: BTreeSet::new(), position: Position::START });
-    let news = Subscription::new(store.clone(), Position::START, Filter::of::<ListEvent>());
-    let following = Env::system().spawn(follow(news, model));
+    let (store, model) = (MemoryStore::new(), Model::new());
+    let projector = Projector::new(store.clone(), model.clone(), Items).start().await?;
+    let lists = Repository::<List>::new(store.clone());
 
-    let lists = Repository::<List>::new(store);
-    for item in ["tea", "milk"] {
-        let added = lists.handle("shopping", item.to_owned()).await?;
-        let position = added.position.unwrap_or(Position::START);
-        match items_at(&read, &position, Duration::from_secs(5)).await {
-            Some(seen) => println!("{item} is there: {}", seen.items.contains(item)),
-            None => println!("{item} is stored, and will be on the list in a moment"),
-        }
-    }
-    following.abort();
-    Ok(())
+    // Where the command is handled, its position is known.
+    let added = lists.handle("shopping", "tea".to_owned()).await?;
+    let position = added.position.unwrap_or(Position::START);
+    println!("{}", shown(&model, "tea", &projector.wait_for(&position, LIMIT).await));
+
+    // Elsewhere, or later, the id of the request is enough.
+    let request = Id::from("request-17");
+    lists.request().correlation(request.clone()).handle("shopping", "milk".to_owned()).await?;
+    let items = ProjectionHandle::new(model.clone(), "items")?;
+    println!("{}", shown(&model, "milk", &items.wait_for_correlation(&store, &request, LIMIT).await));
+    Ok(projector.shutdown().await?)
 }
 
 #[cfg(test)]
@@ -87,16 +85,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_read_model_that_is_behind_is_waited_for_and_not_for_ever() {
-        let behind = Items { items: BTreeSet::new(), position: Position::at([1]) };
-        let (model, read) = watch::channel(behind.clone());
-        let (limit, target) = (Duration::from_secs(1), Position::at([2]));
-        assert!(items_at(&read, &target, limit).await.is_none(), "nothing has come");
-        let waiting = Env::system().spawn(async move { items_at(&read, &target, limit).await });
-        tokio::task::yield_now().await;
-        model.send_modify(|model| {
-            model.items.insert("tea".into());
-            model.position = Position::at([2]);
-        });
-        assert!(waiting.await.unwrap().unwrap().items.contains("tea"));
+        let (store, model, request) = (MemoryStore::new(), Model::new(), Id::from("request-18"));
+        let projector = Projector::new(store.clone(), model.clone(), Items).start().await.unwrap();
+        projector.pause().await.unwrap();
+        let lists = Repository::<List>::new(store.clone());
+        lists.request().correlation(request.clone()).handle("shopping", "tea".to_owned()).await.unwrap();
+        let wait =
+            async || shown(&model, "tea", &projector.wait_for_correlation(&store, &request, LIMIT).await);
+        assert_eq!(wait().await, "tea is stored, and will be on the list in a moment");
+        let (waited, resumed) = tokio::join!(wait(), projector.resume());
+        resumed.unwrap();
+        assert_eq!(waited, "tea is there: true");
+        projector.shutdown().await.unwrap();
     }
 }

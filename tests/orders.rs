@@ -22,6 +22,9 @@ mod figures;
 mod history;
 #[path = "orders/order.rs"]
 mod order;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[path = "orders/order_book.rs"]
+mod order_book;
 #[cfg(all(
     any(
         feature = "eventbridge",

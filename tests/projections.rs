@@ -15,6 +15,9 @@ mod declared;
 mod example;
 #[path = "sqlite_store/folder.rs"]
 mod folder;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[path = "projections/inline.rs"]
+mod inline;
 #[path = "projections/interrupted.rs"]
 mod interrupted;
 #[path = "projections/setting.rs"]
@@ -36,6 +39,7 @@ macro_rules! all_checks {
             $database:
             checks:
                 what_is_appended_is_in_the_read_model
+                what_a_request_has_led_to_is_waited_for_by_its_correlation_id
                 a_projector_that_is_started_again_goes_on_where_it_was
                 projectors_share_the_shards_and_miss_and_repeat_nothing
                 a_projector_that_is_killed_is_replaced_when_its_lease_has_passed
@@ -84,11 +88,43 @@ macro_rules! bus_checks {
     };
 }
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+macro_rules! inline_checks {
+    ($database:ty, $module:literal) => {
+        checks! {
+            $database:
+            inline:
+                what_is_appended_inline_is_read_at_once
+                what_is_appended_inline_in_a_transaction_goes_with_it
+                what_an_inline_projection_refuses_is_not_stored
+                a_store_without_what_is_inline_appends_nothing
+                stores_that_are_opened_at_once_make_what_is_inline_once
+                what_was_there_before_is_in_what_becomes_inline
+                a_higher_version_is_made_before_it_is_inline
+                what_becomes_inline_while_others_append_misses_nothing
+                a_projector_gives_way_to_appends_and_takes_over_from_them;
+        }
+
+        #[tokio::test]
+        #[ignore = "another test starts it, and kills it"]
+        async fn appends_for_ever() {
+            crate::inline::append_for_ever::<$database>().await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn a_writer_that_is_killed_leaves_both_or_neither() {
+            let database = <$database as crate::setting::Database>::new().await;
+            let writer = concat!($module, "::appends_for_ever");
+            crate::inline::a_writer_that_is_killed_leaves_both_or_neither(&database, writer).await;
+        }
+    };
+}
+
 #[cfg(all(feature = "kafka", feature = "postgres", feature = "sqlite"))]
 #[path = "projections/kafka.rs"]
 mod kafka;
 
-// Behind the macro that it uses.
+// Behind the macros that they use.
 #[path = "projections/memory.rs"]
 mod memory;
 #[cfg(feature = "postgres")]

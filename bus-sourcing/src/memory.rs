@@ -80,6 +80,7 @@ impl EventStore for MemoryStore {
             one_order: true,
             streams_per_append: StreamsPerAppend::Any,
             snapshots: true,
+            correlations: true,
             ..StoreCapabilities::none("memory")
         }
     }
@@ -121,6 +122,10 @@ impl EventStore for MemoryStore {
 
     async fn end(&self) -> Result<Position, Error> {
         Ok(Position::at([self.log().len()]))
+    }
+
+    async fn end_of_correlation(&self, correlation_id: &Id) -> Result<Option<Position>, Error> {
+        Ok(self.log().end_of_correlation(correlation_id))
     }
 
     async fn wait(&self, after: &Position, at_most: Duration) -> Result<(), Error> {

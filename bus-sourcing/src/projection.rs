@@ -56,14 +56,17 @@
 
 mod build;
 mod bus;
+mod correlation;
 mod handle;
 mod handler;
+mod inline;
 mod memory;
 mod panics;
 mod poison;
 mod projector;
 mod read_model;
 mod record;
+mod rest;
 mod running;
 mod shard;
 mod status;
@@ -75,6 +78,7 @@ pub use build::{Build, BuildId, BuildState, NewBuild, ShardState};
 pub use bus::{BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
 pub use handle::ProjectionHandle;
 pub use handler::{Projecting, Projection};
+pub use inline::{InlineProjection, InlineReadModel, MakeInline};
 pub use memory::{MemoryReadModel, MemoryTransaction};
 pub use poison::{PassedEvent, PoisonEvent};
 pub use projector::{OnFailure, Projector};

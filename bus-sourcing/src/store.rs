@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jitney_core::Id;
 
 use crate::{
-    Append, Appended, Error, Expected, Filter, ListStreams, Page, Position, ReadStream, SnapshotStore,
-    StoredEvent, StreamId, StreamInfo,
+    Append, Appended, Error, ErrorKind, Expected, Filter, ListStreams, Page, Position, ReadStream,
+    SnapshotStore, StoredEvent, StreamId, StreamInfo,
 };
 
 /// Keeps the events of aggregates, each stream in its order, and all of them in one that readers can follow.
@@ -117,6 +117,26 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// Nothing is lost when the future is dropped.
     async fn end(&self) -> Result<Position, Error>;
+
+    /// Where the newest event of a chain is, whether or not it can be read yet: of those whose
+    /// [`correlation_id`](jitney_core::Head::correlation_id) is `correlation_id`. None where the store has none of it yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_stream`](Self::read_stream); of kind [`Unsupported`](crate::ErrorKind::Unsupported) where the store has no
+    /// [index of chains](StoreCapabilities::correlations).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost when the future is dropped.
+    async fn end_of_correlation(&self, correlation_id: &Id) -> Result<Option<Position>, Error> {
+        let what = format!(
+            "looking for the last event of correlation {correlation_id} in {}: it has no index of them; wait for the position \
+             that the append has answered",
+            self.describe()
+        );
+        Err(Error::new(ErrorKind::Unsupported, what))
+    }
 
     /// Waits until there may be something to read behind `after`, for no longer than `at_most`.
     ///
@@ -249,6 +269,8 @@ pub struct StoreCapabilities {
     pub streams_per_append: StreamsPerAppend,
     /// Snapshots are kept here too.
     pub snapshots: bool,
+    /// The last event of a correlation id is found without reading the others.
+    pub correlations: bool,
 }
 
 /// Which streams one append may be for.
@@ -272,6 +294,7 @@ impl StoreCapabilities {
             one_order: false,
             streams_per_append: StreamsPerAppend::One,
             snapshots: false,
+            correlations: false,
         }
     }
 }

@@ -6,6 +6,8 @@
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod inbox;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod inline;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -11,6 +11,7 @@ mod config;
 mod epoch;
 mod error;
 mod inbox;
+mod inline;
 mod migrate;
 mod notify;
 mod outbox;

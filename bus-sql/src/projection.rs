@@ -7,10 +7,10 @@ use jitney_sourcing::projection::{
 };
 use jitney_sourcing::{Error, ErrorKind, Position};
 
-/// A shard with its build: build, state, version, paused, live from, position, handled, time of the last event, epoch, worker,
-/// event that it has stopped at.
+/// A shard with its build: build, state, version, paused, inline, live from, position, handled, time of the last event,
+/// epoch, worker, event that it has stopped at.
 pub(crate) type ShardRow =
-    (i64, i64, i64, bool, String, String, i64, Option<i64>, i64, Option<String>, Option<String>);
+    (i64, i64, i64, bool, bool, String, String, i64, Option<i64>, i64, Option<String>, Option<String>);
 
 /// A shard that a worker has: number, epoch, position, event that it has stopped at.
 pub(crate) type LeaseRow = (i64, i64, String, Option<String>);
@@ -27,13 +27,16 @@ pub(crate) fn number(state: BuildState) -> i16 {
 pub(crate) fn builds(projection: &str, rows: Vec<ShardRow>) -> Result<Vec<Build>, Error> {
     let mut builds = Vec::<Build>::new();
     for row in rows {
-        let (build, state, version, paused, live_from, place, handled, time, epoch, owner, stopped) = row;
+        let (build, state, version, paused, inline, live_from, place, handled, time, epoch, owner, stopped) =
+            row;
         let number = build.unsigned_abs();
         if builds.last().is_none_or(|last| last.id.number != number) {
             let state = if state == 0 { BuildState::Live } else { BuildState::Next };
             let id = BuildId { projection: projection.to_owned(), number, state };
             let version = u32::try_from(version).unwrap_or(u32::MAX);
-            builds.push(Build::new(id, version, paused, position(projection, &live_from)?));
+            let mut build = Build::new(id, version, paused, position(projection, &live_from)?);
+            build.inline = inline;
+            builds.push(build);
         }
         let mut shard = ShardState::new();
         shard.position = position(projection, &place)?;

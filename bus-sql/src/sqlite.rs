@@ -4,6 +4,7 @@ mod append;
 mod config;
 mod error;
 mod inbox;
+mod inline;
 mod migrate;
 mod notify;
 mod outbox;

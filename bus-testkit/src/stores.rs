@@ -39,6 +39,7 @@ mod batches;
 mod checks;
 mod commands;
 mod content;
+mod correlations;
 mod counter;
 mod durability;
 mod expectations;

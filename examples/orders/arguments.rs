@@ -59,6 +59,10 @@ pub enum Query {
         #[arg(long, value_name = "ORDER_ID")]
         aggregate: String,
     },
+    /// Brings the order book up to date, and prints how many orders are at each stage, and what they are worth.
+    Book,
+    /// Makes the order book anew beside the one that is there, which is read meanwhile.
+    Rebuild,
     /// Prints the figures as they were at a time, or one order.
     AsOf {
         /// The time, as `2026-01-31T17:00:00Z` or with another offset; an event that was recorded then is included.
@@ -99,11 +103,13 @@ impl Arguments {
     fn misuse_of(&self, query: &Query) -> Option<&'static str> {
         let of_a_run = self.bus.is_some() || self.input.is_some() || self.history.is_some();
         if of_a_run || self.repeat > 1 || self.follow.is_some() || !self.roles.is_empty() {
-            Some("`replay` and `as-of` only read a store: leave out what is for a run")
+            Some("what is asked of a store needs only the store: leave out what is for a run")
         } else if self.store.is_none() {
             Some("name the store that is to be asked: `--store sqlite://orders.db` or `--store postgres://…`")
         } else if self.json && !matches!(query, Query::AsOf { aggregate: None, .. }) {
-            Some("`--json` is for figures: leave it out, or leave out `--aggregate`")
+            Some(
+                "`--json` is for the figures of a run and of `as-of`: leave it out, or leave out `--aggregate`",
+            )
         } else {
             None
         }

@@ -24,7 +24,7 @@ use super::scope::Scope;
 use super::stock::Stock;
 use super::store::Store;
 use super::whole::whole;
-use super::{follow, progress, query};
+use super::{follow, progress, query, rebuild};
 
 /// Where the Northwind data are.
 pub const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders/data");
@@ -80,7 +80,7 @@ async fn attempt(
         return Err(Failure(MISUSED, what.to_owned()));
     }
     if let Some(query) = &arguments.query {
-        return answer(arguments, query, out, err).await;
+        return answer(arguments, query, bar, out, err).await;
     }
     let catalogue = Catalogue::read(&Path::new(DATA).join("products.jsonl"))?;
     let history = arguments.history.as_deref().map(read_history).transpose()?.unwrap_or_default();
@@ -175,12 +175,15 @@ async fn part<R: BufRead>(
 async fn answer(
     arguments: &Arguments,
     asked: &Query,
+    bar: &ProgressBar,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<u8, Failure> {
     let Some(store) = open_store(arguments).await? else { return Ok(MISUSED) };
     match asked {
         Query::Replay { aggregate } => query::replay(&store, aggregate, out).await?,
+        Query::Book => rebuild::show(&store, out).await?,
+        Query::Rebuild => rebuild::rebuild(&store, bar, out).await?,
         Query::AsOf { time, aggregate: Some(aggregate) } => {
             query::order_as_of(&store, aggregate, *time, out).await?;
         }

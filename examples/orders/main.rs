@@ -10,6 +10,7 @@
 pub(crate) mod app;
 pub(crate) mod arguments;
 pub(crate) mod audit;
+pub(crate) mod book;
 pub(crate) mod cli;
 pub(crate) mod desk;
 pub(crate) mod events;
@@ -30,6 +31,7 @@ pub(crate) mod processes;
 pub(crate) mod progress;
 pub(crate) mod projection;
 pub(crate) mod query;
+pub(crate) mod rebuild;
 pub(crate) mod rejects;
 pub(crate) mod report;
 pub(crate) mod role;

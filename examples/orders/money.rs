@@ -19,3 +19,22 @@ pub fn net(items: &[Item]) -> Decimal {
 pub fn shown(amount: Decimal) -> String {
     format!("{:.2}", amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
 }
+
+/// Places of an amount that a database keeps as a whole number.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+const PLACES: u32 = 4;
+
+/// `amount` as a whole number, of ten-thousandths; none where that is too large.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub fn units(amount: Decimal) -> Option<i64> {
+    let units = amount.checked_mul(Decimal::from(10_u32.pow(PLACES)))?;
+    rust_decimal::prelude::ToPrimitive::to_i64(
+        &units.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero),
+    )
+}
+
+/// The amount that [`units`] has made `units` of.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub fn of_units(units: i64) -> Decimal {
+    Decimal::new(units, PLACES)
+}

@@ -153,6 +153,19 @@ impl Aggregate for Order {
     }
 }
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Order {
+    /// How far it is.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What it is worth.
+    pub fn net(&self) -> Decimal {
+        self.net
+    }
+}
+
 impl Command {
     /// A word for it: for messages, and for ids that follow from what caused it.
     pub fn name(&self) -> &'static str {

@@ -9,6 +9,7 @@ use jitney::prelude::*;
 use jitney::sourcing::{EventStore, Filter, MemoryStore};
 use jitney::{Env, Error, ErrorKind};
 
+use super::book::OrderBook;
 use super::order::OrderEvent;
 
 /// What is said where a store is asked for and none is named, or one that there is not.
@@ -21,6 +22,8 @@ pub struct Store {
     pub events: Arc<dyn EventStore>,
     /// What no relay has published yet.
     pub outbox: Arc<dyn OutboxStore>,
+    /// A read model in the same database; none in memory.
+    pub book: Option<Arc<dyn OrderBook>>,
     relay: Arc<dyn Fn(&Bus) -> Relay + Send + Sync>,
 }
 
@@ -39,14 +42,16 @@ impl Store {
                 let builder = jitney::sql::SqliteStore::builder(url).outbox(published());
                 let store = builder.open().await?;
                 let outbox = jitney::sql::SqliteOutbox::of(&store);
-                Ok(Store::of(store, outbox))
+                let book = jitney::sql::SqliteReadModel::of(&store);
+                Ok(Store { book: Some(Arc::new(book)), ..Store::of(store, outbox) })
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let builder = jitney::sql::PostgresStore::builder(url).outbox(published());
                 let store = builder.connect().await?;
                 let outbox = jitney::sql::PostgresOutbox::of(&store);
-                Ok(Store::of(store, outbox))
+                let book = jitney::sql::PostgresReadModel::of(&store);
+                Ok(Store { book: Some(Arc::new(book)), ..Store::of(store, outbox) })
             }
             #[cfg(not(feature = "sqlite"))]
             "sqlite" => Err(wrong("opening the store: SQLite is not compiled in; add `--features sqlite`")),
@@ -92,6 +97,7 @@ impl Store {
         Store {
             events: Arc::new(events),
             outbox: Arc::new(outbox),
+            book: None,
             relay: Arc::new(move |bus| Relay::new(to_be_published.clone(), bus)),
         }
     }

@@ -10,15 +10,15 @@ use crate::orders::cli::{FAILED, FINE, MISUSED, perform};
 use crate::sourced_database::Database;
 
 /// What a call has printed.
-struct Printed {
-    code: u8,
-    out: String,
-    err: String,
+pub struct Printed {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
 }
 
 impl Printed {
     /// The figures of orders, without those of the process that prints them.
-    fn figures(&self) -> Value {
+    pub fn figures(&self) -> Value {
         assert_eq!(self.code, FINE, "{}", self.err);
         let mut figures: Value = serde_json::from_str(&self.out).unwrap();
         for name in ["handled", "duplicates", "retries"] {
@@ -28,7 +28,7 @@ impl Printed {
     }
 }
 
-async fn call(arguments: &[&str]) -> Printed {
+pub async fn call(arguments: &[&str]) -> Printed {
     let arguments = Arguments::try_parse_from([&["orders"], arguments].concat()).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = perform(&arguments, &ProgressBar::hidden(), &mut out, &mut err).await;
@@ -36,7 +36,7 @@ async fn call(arguments: &[&str]) -> Printed {
 }
 
 /// A run with `store`, or without one.
-async fn run(store: Option<&str>, input: &str) -> Printed {
+pub async fn run(store: Option<&str>, input: &str) -> Printed {
     let path = std::env::temp_dir().join(format!("jitney-orders-input-{}", jitney::Env::system().new_id()));
     std::fs::write(&path, input).unwrap();
     let input = path.to_str().unwrap();
@@ -172,7 +172,10 @@ async fn what_makes_no_sense_is_said() {
             &["--repeat", "2", "as-of", "2026-01-31T17:00:00Z", "--store", "sqlite://no.db"],
             "leave out what is for a run",
         ),
-        (&["replay", "--aggregate", "A", "--json", "--store", "sqlite://no.db"], "`--json` is for figures"),
+        (
+            &["replay", "--aggregate", "A", "--json", "--store", "sqlite://no.db"],
+            "`--json` is for the figures",
+        ),
     ] {
         let Printed { code, out, err } = call(arguments).await;
         assert_eq!((code, &*out), (MISUSED, ""), "{arguments:?}: {err}");

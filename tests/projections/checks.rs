@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jitney::Id;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{ErrorKind, MemoryReadModel, OnFailure, Position, Projector, ReadModel};
 
@@ -23,6 +24,33 @@ pub(crate) async fn what_is_appended_is_in_the_read_model(database: &impl Databa
     let unreached = payer.pay(&*store, "p1", &[7]).await;
     let error = database.handle().await.wait_for(&unreached, Duration::from_millis(50)).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Projection && error.is_retryable(), "{error:?}");
+}
+
+pub(crate) async fn what_a_request_has_led_to_is_waited_for_by_its_correlation_id(database: &impl Database) {
+    let (store, conduct, mut payer) = (database.store(), Conduct::default(), Payer::default());
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    let (handle, id) = (database.handle().await, Id::from("request 17"));
+    let error = handle.wait_for_correlation(&*store, &id, Duration::from_millis(50)).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Projection && error.is_retryable(), "{error:?}");
+    assert!(error.to_string().contains("has no event of it"), "{error}");
+    // One that waits already hears of what comes, in the store and in the read model.
+    handle.pause().await.unwrap();
+    let (mut request, waited) = (Payer::of_request(&id), handle.wait_for_correlation(&*store, &id, PATIENCE));
+    let asked = async {
+        request.pay(&*store, "a", &[1]).await;
+        request.pay(&*store, "b", &[2, 3]).await;
+        handle.resume().await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(waited, asked);
+    waited.unwrap();
+    handle.wait_for_correlation(&*store, &id, PATIENCE).await.unwrap();
+    assert_eq!(database.rows().await, request.rows(1));
+    projector.shutdown().await.unwrap();
+    payer.pay(&*store, "c", &[4]).await;
+    handle.wait_for_correlation(&*store, &id, PATIENCE).await.expect("what others do is not waited for");
+    request.pay(&*store, "a", &[5]).await;
+    let error = handle.wait_for_correlation(&*store, &id, Duration::from_millis(50)).await.unwrap_err();
+    assert!(error.to_string().contains("to come to"), "{error}");
 }
 
 pub(crate) async fn a_projector_that_is_started_again_goes_on_where_it_was(database: &impl Database) {
@@ -176,7 +204,7 @@ pub(crate) async fn an_event_that_cannot_be_handled_stops_its_shard_and_can_be_s
     let stopped = database.build(BuildState::Live).await.unwrap().shards[0].stopped.clone().unwrap();
     assert_eq!((stopped.sequence, stopped.attempts), (2, 1));
     assert_eq!(database.rows().await["b"].cents, 4, "everything before it is there");
-    let error = projector.skip(&jitney::Id::from("another")).await.unwrap_err();
+    let error = projector.skip(&Id::from("another")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(projector.passed(10).await.unwrap().is_empty());
     // From another process.

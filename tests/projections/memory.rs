@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jitney::DomainEvent;
+use jitney::Env;
 use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::sourcing::{
-    EventStore, Filter, MemoryReadModel, MemoryStore, Projecting, Projection, StoredEvent,
+    EventStore, Filter, MemoryReadModel, MemoryStore, Position, Projecting, Projection, Projector,
+    StoredEvent,
 };
 
-use crate::setting::{Conduct, Database, PurseEvent, Row, Rows};
+use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows};
 
 struct Memory {
     store: MemoryStore,
@@ -80,3 +82,29 @@ impl Database for Memory {
 
 all_checks!(Memory);
 bus_checks!(Memory);
+
+/// A server waits on tasks of its own, which may go from one thread to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_started_waited_for_and_rebuilt_on_a_task_of_its_own() {
+    let (database, conduct, mut payer) = (Memory::new().await, Conduct::default(), Payer::default());
+    let position = payer.pay(&database.store, "a", &[1]).await;
+    let (store, model) = (database.store.clone(), database.model.clone());
+    let worked = Env::system().spawn(async move {
+        let projector = |version| {
+            let purses = Purses { version, conduct: conduct.clone() };
+            Projector::new(store.clone(), model.clone(), purses)
+        };
+        let running = projector(1).start().await?;
+        running.wait_for(&position, PATIENCE).await?;
+        let id = store.read_all(&Position::START, &Filter::all(), 1).await?.events[0]
+            .head()
+            .correlation_id()
+            .clone();
+        running.wait_for_correlation(&store, &id, PATIENCE).await?;
+        running.wait_for_end(PATIENCE).await?;
+        projector(2).rebuild().await?;
+        running.shutdown().await
+    });
+    worked.await.unwrap().unwrap();
+    assert_eq!(database.rows().await, payer.rows(2));
+}

@@ -8,19 +8,23 @@ use jitney::DomainEvent;
 use jitney::Env;
 use jitney::event::EventType;
 use jitney::handler::HandlerError;
+use jitney::outbox::OutboxStore;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{
-    ErrorKind, EventStore, Filter, OnFailure, Projecting, Projection, ProjectionHandle, Projector, ReadModel,
-    StoredEvent,
+    Append, Appended, Error, ErrorKind, EventStore, Expected, Filter, NewEvent, OnFailure, Projecting,
+    Projection, ProjectionHandle, Projector, ReadModel, ReadStream, StoredEvent, StreamId,
+    TransactionalStore,
 };
 use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
 };
-use jitney::sql::{PostgresReadModel, PostgresStore};
+use jitney::sql::{PostgresOutbox, PostgresReadModel, PostgresStore};
 
+use crate::inline::InlineDatabase;
 use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
 
 pub(crate) struct Postgres {
+    url: String,
     store: PostgresStore,
     /// One connection, whose prepared statements outlive a swap.
     pub(crate) readers: PgPool,
@@ -90,7 +94,7 @@ impl Database for Postgres {
         let store = PostgresStore::builder(&url).max_connections(6).connect().await.unwrap();
         let readers = jitney::sql::sqlx::postgres::PgPoolOptions::new().max_connections(1);
         let readers = readers.connect(&url).await.unwrap();
-        Postgres { store, readers }
+        Postgres { url, store, readers }
     }
 
     fn store(&self) -> Arc<dyn EventStore> {
@@ -117,6 +121,73 @@ impl Database for Postgres {
 
 all_checks!(Postgres);
 bus_checks!(Postgres);
+inline_checks!(Postgres, "postgres");
+
+impl InlineDatabase for Postgres {
+    type Store = PostgresStore;
+
+    fn place(&self) -> String {
+        self.url.clone()
+    }
+
+    async fn open(place: &str, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
+        let builder = PostgresStore::builder(place).max_connections(4).outbox(Filter::all());
+        match inline {
+            Some((version, conduct)) => {
+                builder.inline(Purses { version, conduct: conduct.clone() }).connect().await
+            }
+            None => builder.connect().await,
+        }
+    }
+
+    async fn append_in(
+        store: &PostgresStore,
+        appends: Vec<Append>,
+        commit: bool,
+    ) -> Vec<Result<Appended, Error>> {
+        let mut transaction = store.pool().begin().await.unwrap();
+        let mut all = Vec::new();
+        for append in appends {
+            all.push(store.append_in(&mut transaction, append).await);
+            // The caller's own statements find what they found before.
+            let settings =
+                "SELECT current_setting('search_path'), coalesce(current_setting('jitney.inline', true), '')";
+            let settings: (String, String) = query_as(settings).fetch_one(&mut *transaction).await.unwrap();
+            assert_eq!(settings, ("\"$user\", public".to_owned(), String::new()));
+        }
+        if commit {
+            transaction.commit().await.unwrap();
+        }
+        all
+    }
+
+    async fn outbox(store: &PostgresStore) -> u64 {
+        PostgresOutbox::of(store).backlog().await.unwrap().pending
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_failed_inline_is_noticed_though_its_handler_goes_on() {
+    let (database, mut payer) = (Postgres::new().await, Payer::default());
+    let store = PostgresStore::builder(&database.url).inline(Careless).connect().await.unwrap();
+    payer.pay(&store, "a", &[1]).await;
+    let append = async |cents| {
+        let event = PurseEvent::Filled { cents };
+        let event = NewEvent::new(Env::system().new_id(), Env::system().now(), &event).unwrap();
+        store.append(Append::to(StreamId::new("Purse", "a"), Expected::Any, [event])).await
+    };
+    let error = append(2).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Projection && error.to_string().contains("savepoint"), "{error:?}");
+    assert!(
+        format!("{:?}", append(3).await.unwrap_err()).contains("foreign key"),
+        "only the commit refuses it"
+    );
+    payer.pay(&store, "a", &[4]).await;
+    let seen = query_scalar::<_, i64>("SELECT cents FROM careless.seen ORDER BY cents");
+    assert_eq!(seen.fetch_all(store.pool()).await.unwrap(), [1, 4]);
+    let stored = store.read_stream(&StreamId::new("Purse", "a"), ReadStream::forward()).await.unwrap();
+    assert_eq!(stored.len(), 2);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_somebody_elses_is_left_alone() {

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jitney::Env;
 use jitney::handler::HandlerError;
 use jitney::prelude::*;
 use jitney::sourcing::projection::{Build, BuildState, ShardState};
@@ -13,6 +12,7 @@ use jitney::sourcing::{
     Append, EventStore, Expected, NewEvent, Position, Projection, ProjectionHandle, Projector, ReadModel,
     StoredEvent, StreamId,
 };
+use jitney::{Env, Id};
 
 /// The bound on every wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,6 +49,7 @@ struct Inner {
     failing: AtomicU32,
     handled: AtomicU64,
     told: Mutex<Vec<(String, u64)>>,
+    told_where: Mutex<Vec<(u64, Position)>>,
 }
 
 impl Conduct {
@@ -68,7 +69,14 @@ impl Conduct {
         self.0.told.lock().unwrap().clone()
     }
 
+    /// The sequences and positions of the events that were told.
+    pub(crate) fn told_where(&self) -> Vec<(u64, Position)> {
+        self.0.told_where.lock().unwrap().clone()
+    }
+
     pub(crate) fn tell(&self, events: &[StoredEvent]) {
+        let place = |event: &StoredEvent| (event.sequence(), event.position().clone());
+        self.0.told_where.lock().unwrap().extend(events.iter().map(place));
         let about = |event: &StoredEvent| (event.head().aggregate_id.to_string(), event.sequence());
         self.0.told.lock().unwrap().extend(events.iter().map(about));
     }
@@ -126,14 +134,23 @@ pub(crate) trait Database: Sized {
 #[derive(Default)]
 pub(crate) struct Payer {
     rows: HashMap<String, Row>,
+    correlation_id: Option<Id>,
 }
 
 impl Payer {
+    /// All that it does is of one request.
+    pub(crate) fn of_request(correlation_id: &Id) -> Self {
+        Payer { correlation_id: Some(correlation_id.clone()), ..Payer::default() }
+    }
+
     /// Puts `cents` into a purse; the position behind it.
     pub(crate) async fn pay(&mut self, store: &dyn EventStore, purse: &str, cents: &[u64]) -> Position {
         let env = Env::system();
         let event = |cents: &u64| {
-            NewEvent::new(env.new_id(), env.now(), &PurseEvent::Filled { cents: *cents }).unwrap()
+            let event = NewEvent::new(env.new_id(), env.now(), &PurseEvent::Filled { cents: *cents });
+            let mut event = event.unwrap();
+            event.metadata.correlation_id.clone_from(&self.correlation_id);
+            event
         };
         let append = Append::to(StreamId::new("Purse", purse), Expected::Any, cents.iter().map(event));
         let appended = store.append(append).await.unwrap();

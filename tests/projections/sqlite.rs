@@ -6,11 +6,16 @@ use std::sync::Arc;
 use jitney::DomainEvent;
 use jitney::event::EventType;
 use jitney::handler::HandlerError;
-use jitney::sourcing::{ErrorKind, EventStore, Filter, Projecting, Projection, Projector, StoredEvent};
+use jitney::outbox::OutboxStore;
+use jitney::sourcing::{
+    Append, Appended, Error, ErrorKind, EventStore, Filter, Projecting, Projection, Projector, StoredEvent,
+    TransactionalStore,
+};
 use jitney::sql::sqlx::{SqliteConnection, query, query_as, query_scalar};
-use jitney::sql::{SqliteReadModel, SqliteStore};
+use jitney::sql::{SqliteOutbox, SqliteReadModel, SqliteStore};
 
 use crate::folder::Folder;
+use crate::inline::InlineDatabase;
 use crate::setting::{Conduct, Database, Payer, PurseEvent, Row, Rows};
 
 pub(crate) struct Sqlite {
@@ -106,6 +111,63 @@ impl Database for Sqlite {
 
 all_checks!(Sqlite);
 bus_checks!(Sqlite);
+inline_checks!(Sqlite, "sqlite");
+
+impl InlineDatabase for Sqlite {
+    type Store = SqliteStore;
+
+    fn place(&self) -> String {
+        self.folder.path("purses.db")
+    }
+
+    async fn open(place: &str, inline: Option<(u32, &Conduct)>) -> Result<SqliteStore, Error> {
+        let builder = SqliteStore::builder(place).outbox(Filter::all());
+        match inline {
+            Some((version, conduct)) => {
+                builder.inline(Purses { version, conduct: conduct.clone() }).open().await
+            }
+            None => builder.open().await,
+        }
+    }
+
+    async fn append_in(
+        store: &SqliteStore,
+        appends: Vec<Append>,
+        commit: bool,
+    ) -> Vec<Result<Appended, Error>> {
+        let mut transaction = store.begin().await.unwrap();
+        let mut all = Vec::new();
+        for append in appends {
+            all.push(store.append_in(&mut transaction, append).await);
+        }
+        if commit {
+            transaction.commit().await.unwrap();
+        }
+        all
+    }
+
+    async fn outbox(store: &SqliteStore) -> u64 {
+        SqliteOutbox::of(store).backlog().await.unwrap().pending
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_memory_has_inline_projections_too() {
+    let conduct = Conduct::default();
+    let builder = SqliteStore::builder("sqlite::memory:").inline(Purses { version: 1, conduct });
+    let (store, mut payer) = (builder.open().await.unwrap(), Payer::default());
+    payer.pay(&store, "a", &[1, 2]).await;
+    let cents = query_scalar::<_, i64>("SELECT cents FROM totals");
+    assert_eq!(cents.fetch_all(store.readers()).await.unwrap(), [3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_inline_projections_of_one_name_are_refused() {
+    let purses = || Purses { version: 1, conduct: Conduct::default() };
+    let builder = SqliteStore::builder("sqlite::memory:").inline(purses()).inline(purses());
+    let error = builder.open().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.to_string().contains("`purses`"), "{error:?}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_takes_indexes_and_views_along_and_leaves_no_file() {

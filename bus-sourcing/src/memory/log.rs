@@ -15,6 +15,8 @@ pub(super) struct Log {
     /// In the order of their positions, which are their places here, from 1.
     events: Vec<StoredEvent>,
     streams: BTreeMap<StreamId, Stream>,
+    /// The length of the log behind the last event of a correlation id.
+    correlations: HashMap<Id, u64>,
     pub(super) snapshots: HashMap<StreamId, StoredSnapshot>,
 }
 
@@ -83,8 +85,10 @@ impl Log {
             let sequence = stream.last() + 1;
             stream.ids.insert(event.event_id.clone(), sequence);
             stream.events.push(self.events.len());
-            let position = Position::at([self.events.len() as u64 + 1]);
-            self.events.push(event.into_stored(&part.stream, sequence, position));
+            let length = self.events.len() as u64 + 1;
+            let stored = event.into_stored(&part.stream, sequence, Position::at([length]));
+            self.correlations.insert(stored.head().correlation_id().clone(), length);
+            self.events.push(stored);
         }
         appended
     }
@@ -108,6 +112,10 @@ impl Log {
         let stream = self.streams.get(id)?;
         let sequence = *stream.ids.get(event_id)?;
         Some(&self.events[stream.events[sequence as usize - 1]])
+    }
+
+    pub(super) fn end_of_correlation(&self, correlation_id: &Id) -> Option<Position> {
+        self.correlations.get(correlation_id).map(|length| Position::at([*length]))
     }
 
     pub(super) fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {

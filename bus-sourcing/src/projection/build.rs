@@ -38,6 +38,8 @@ pub struct Build {
     pub version: u32,
     /// Whether it was [paused](super::ProjectionHandle::pause).
     pub paused: bool,
+    /// Whether it is kept up by the appends themselves, and no projector is to work on it. Its shards are where the store ends.
+    pub inline: bool,
     /// Events up to here were there before the projection was: nobody is told of them.
     pub live_from: Position,
     /// Its shards, by their numbers.
@@ -84,9 +86,9 @@ pub(super) fn from_bus() -> Position {
 }
 
 impl Build {
-    /// What is known of a build without its shards.
+    /// What is known of a build without its shards, which is not inline.
     pub fn new(id: BuildId, version: u32, paused: bool, live_from: Position) -> Self {
-        Build { id, version, paused, live_from, shards: Vec::new() }
+        Build { id, version, paused, inline: false, live_from, shards: Vec::new() }
     }
 
     /// Whether its events come [by a bus](super::BusProjector). It has one shard then, which stays at the start: what it has

@@ -12,7 +12,7 @@ use super::{Build, BuildState, PassedEvent, ReadModel, ShardState};
 use crate::{Error, ErrorKind, Position};
 
 /// How often to look at the read model while something is waited for that happens in another process.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 /// A projection in a read model, whichever process works on it. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +61,10 @@ impl<M: ReadModel> ProjectionHandle<M> {
     pub fn with_env(mut self, env: Env) -> Self {
         self.env = env;
         self
+    }
+
+    pub(super) fn env(&self) -> &Env {
+        &self.env
     }
 
     /// The name of the projection.
@@ -159,7 +163,7 @@ impl<M: ReadModel> ProjectionHandle<M> {
     ///
     /// Nothing is lost when the future is dropped.
     pub async fn wait_for(&self, position: &Position, at_most: Duration) -> Result<(), Error> {
-        let reached = self.until(async |builds: &[Build]| {
+        let reached = self.until(|builds: &[Build]| {
             let live = builds.iter().find(|build| build.id.state == BuildState::Live);
             let Some(live) = live else { return Ok(false) };
             if live.is_from_bus() {
@@ -202,16 +206,13 @@ impl<M: ReadModel> ProjectionHandle<M> {
     }
 
     /// Looks at the builds until `done` says so: at once when something is committed here, and every now and then.
-    pub(super) async fn until(
-        &self,
-        done: impl AsyncFn(&[Build]) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
+    pub(super) async fn until(&self, done: impl Fn(&[Build]) -> Result<bool, Error>) -> Result<(), Error> {
         let mut here = self.here.clone();
         loop {
             if let Some(here) = &mut here {
                 here.news.mark_unchanged();
             }
-            if done(&self.builds().await?).await? {
+            if done(&self.builds().await?)? {
                 return Ok(());
             }
             match &mut here {

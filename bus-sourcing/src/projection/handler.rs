@@ -1,6 +1,7 @@
 //! What an application writes: which events a read model is for, and what they change in it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jitney_core::event::EventType;
 use jitney_core::handler::HandlerError;
@@ -134,5 +135,49 @@ impl<'a, C> Projecting<'a, C> {
 impl<C> fmt::Debug for Projecting<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Projecting").field("live", &self.live).finish_non_exhaustive()
+    }
+}
+
+/// One that is shared.
+impl<P: Projection> Projection for Arc<P> {
+    type Connection = P::Connection;
+
+    fn name(&self) -> &str {
+        P::name(self)
+    }
+
+    fn version(&self) -> u32 {
+        P::version(self)
+    }
+
+    fn filter(&self) -> Filter {
+        P::filter(self)
+    }
+
+    fn prepare(
+        &self,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        P::prepare(self, connection)
+    }
+
+    fn apply(
+        &self,
+        event: &StoredEvent,
+        at: &mut Projecting<'_, Self::Connection>,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        P::apply(self, event, at)
+    }
+
+    fn apply_batch(
+        &self,
+        events: &[StoredEvent],
+        at: &mut Projecting<'_, Self::Connection>,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        P::apply_batch(self, events, at)
+    }
+
+    fn after_commit(&self, events: &[StoredEvent]) -> impl Future<Output = ()> + Send {
+        P::after_commit(self, events)
     }
 }

@@ -130,8 +130,9 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     ///
     /// # Errors
     ///
-    /// Of kind [`Config`](ErrorKind::Config) when the name is no good, or the read model has another number of shards;
-    /// [`Projection`](ErrorKind::Projection) when the tables could not be made; and when store or read model do not answer.
+    /// Of kind [`Config`](ErrorKind::Config) when the name is no good, the read model has another number of shards, or it
+    /// is inline; [`Projection`](ErrorKind::Projection) when the tables could not be made; and when store or read model do
+    /// not answer.
     ///
     /// # Panics
     ///
@@ -142,6 +143,15 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     /// Dropping the future leaves tables that are whole, or none.
     pub async fn start(self) -> Result<RunningProjector<M>, Error> {
         let core = self.into_core()?;
+        let builds = core.model.builds(core.name()).await?;
+        if builds.iter().any(|build| build.inline) {
+            let name = core.name();
+            let what = format!(
+                "starting projection `{name}`: it is inline, and kept up by the appends themselves; start no projector for it, or \
+                 have it no longer inline by `Projector::rebuild`"
+            );
+            return Err(Error::new(ErrorKind::Config, what));
+        }
         ensure(&core, false).await?;
         Ok(RunningProjector::new(core, Task::Follow))
     }
@@ -149,6 +159,9 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
     /// Makes the read model anew beside the one that is there, has it take its place when it has caught up, and returns.
     /// Readers see the old one until then, and the new one from then on, which is never behind what they have seen. Projectors of
     /// this version that run meanwhile share the work. Where there is none yet, it is made and brought to where the store is.
+    ///
+    /// One that is [inline](super::MakeInline) is no longer when this has taken its place: stores that have it inline
+    /// refuse to append until they are opened without it, or with it once more.
     ///
     /// Where a new one of this version is being made already, it goes on with that. Where the projection is
     /// [paused](super::ProjectionHandle::pause), the new one is too, until it is resumed.
@@ -178,7 +191,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Projector<P, M> {
         done
     }
 
-    fn into_core(self) -> Result<Arc<Core<P, M>>, Error> {
+    pub(super) fn into_core(self) -> Result<Arc<Core<P, M>>, Error> {
         let Projector { store, model, projection, settings } = self;
         check_name(projection.name())?;
         if projection.version() == 0 {

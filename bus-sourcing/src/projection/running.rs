@@ -118,7 +118,7 @@ impl<M: ReadModel> RunningProjector<M> {
         let (handle, since) = (&self.handle, self.env.instant());
         let old = before.iter().find(|build| build.id.number == number);
         handle
-            .until(async |builds| {
+            .until(|builds| {
                 if builds.iter().any(|build| build.id.state == BuildState::Live && build.id.number >= number)
                 {
                     return Ok(true);

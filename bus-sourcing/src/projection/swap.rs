@@ -6,15 +6,10 @@
 
 use std::sync::PoisonError;
 
-use super::build::shard_of;
+use super::rest::{self, MOST_PAGES};
 use super::step::Core;
-use super::{
-    Build, BuildState, PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, Step, panics,
-};
+use super::{Build, BuildState, PoisonEvent, Projection, ReadModel, ReadModelTransaction, panics};
 use crate::{Error, ErrorKind, Position, StoredEvent};
-
-/// No more pages than that are handled while nobody else can.
-const MOST_PAGES: usize = 4;
 
 /// Lets `next` take the place of `live` where that can be. Whether it has. An error that another try would not mend is kept for
 /// whoever waits for the swap.
@@ -109,50 +104,12 @@ where
     if next.paused || live.paused {
         return Ok(false);
     }
-    let mut told = Vec::new();
-    for (number, shard) in (0..).zip(&next.shards) {
-        let target = live.ceiling(number, next.shards.len());
-        let is_there = |position: &Position| target.iter().all(|target| position.has_reached(target));
-        let mut position = shard.position.clone();
-        for page in 0.. {
-            if is_there(&position) {
-                break;
-            }
-            if page == MOST_PAGES {
-                return Ok(false);
-            }
-            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
-            if page.position == position {
-                return Ok(false);
-            }
-            let shards = next.shards.len();
-            let mut events = page.events;
-            events.retain(|event| shard_of(event, shards) == number);
-            let step = Step {
-                shard: number,
-                epoch: shard.epoch,
-                from: &position,
-                to: &page.position,
-                handled: events.len() as u64,
-                last_time: events.last().map(|event| event.head().time),
-                passed: None,
-            };
-            if !transaction.advance(&step).await? {
-                return Ok(false);
-            }
-            let is_new = |event: &StoredEvent| {
-                !live.has_handled(event) && !live.live_from.has_reached(event.position())
-            };
-            for events in events.chunk_by(|a, b| is_new(a) == is_new(b)) {
-                let is_new = events.first().is_some_and(is_new);
-                apply(core, events, &mut Projecting::new(transaction.connection(), is_new)).await?;
-                if is_new {
-                    told.extend_from_slice(events);
-                }
-            }
-            position = page.position;
-        }
-    }
+    let target = |number| live.ceiling(number, next.shards.len());
+    let is_new =
+        |event: &StoredEvent| !live.has_handled(event) && !live.live_from.has_reached(event.position());
+    let Some(told) = rest::apply(core, &mut transaction, next, target, is_new).await? else {
+        return Ok(false);
+    };
     if !transaction.replace().await? {
         return Ok(false);
     }
@@ -166,21 +123,4 @@ where
         panics::tell(&core.projection, &told).await;
     }
     Ok(true)
-}
-
-async fn apply<P: Projection, M>(
-    core: &Core<P, M>,
-    events: &[StoredEvent],
-    at: &mut Projecting<'_, P::Connection>,
-) -> Result<(), Error> {
-    panics::apply(&core.projection, events, at).await.map_err(|error| {
-        let name = core.projection.name();
-        let what = format!(
-            "letting a rebuilt projection `{name}` take its place: handling the last events before that"
-        );
-        let retryable = error.is_retryable();
-        Error::new(ErrorKind::Projection, what)
-            .with_source(jitney_core::error_chain(error.source_error()))
-            .retryable(retryable)
-    })
 }

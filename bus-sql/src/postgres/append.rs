@@ -1,11 +1,13 @@
 //! Appends: one statement a stream, which finds the end of the stream, checks it, and stores the events.
 
 use jitney_sourcing::{
-    Append, Appended, Error, ErrorKind, Expected, Filter, NewEvent, Position, StreamAppend, StreamAppended,
+    Append, Appended, Error, ErrorKind, Expected, Filter, NewEvent, Position, StoredEvent, StreamAppend,
+    StreamAppended,
 };
 use sqlx::{Connection, PgConnection, Row};
 
 use super::error::{Effect, failed};
+use super::inline::Inline;
 use super::outbox::insert;
 use super::refusal;
 use super::row::{from_u64, position};
@@ -86,21 +88,23 @@ SELECT pg_advisory_xact_lock(key) FROM (
 /// The constraint that a second event of the same id in one stream meets.
 const BY_ID: &str = "events_by_id";
 
-/// Stores `append` in a transaction of its own.
+/// Stores `append` in a transaction of its own, with what goes into the outbox and what inline projections make of it. The
+/// events that those are to be told of come along.
 pub(super) async fn append(
     connection: &mut PgConnection,
     schema: &Schema,
     outbox: Option<&Filter>,
+    inline: &Inline,
     append: Append,
-) -> Result<Appended, Error> {
+) -> Result<(Appended, Vec<StoredEvent>), Error> {
     let parts = prepared(append)?;
-    let ([part], None) = (&parts[..], outbox) else {
-        return all(connection, schema, outbox, &parts, Effect::Possible).await;
+    let ([part], None, true) = (&parts[..], outbox, inline.is_empty()) else {
+        return all(connection, schema, outbox, inline, &parts, Effect::Possible).await;
     };
     for _ in 0..ATTEMPTS {
         // The statement is its own transaction: an error behind it may be one of the commit.
         match store(connection, schema, part).await {
-            Ok(Some(stored)) => return Ok(appended(&[stored], &parts)),
+            Ok(Some(stored)) => return Ok((appended(&[stored], &parts), Vec::new())),
             Ok(None) => {}
             Err(error) if is_duplicate(&error) => {}
             Err(error) => return Err(failed(&doing(&parts), error, Effect::Possible)),
@@ -116,22 +120,26 @@ pub(super) async fn append_in(
     connection: &mut PgConnection,
     schema: &Schema,
     outbox: Option<&Filter>,
+    inline: &Inline,
     append: Append,
 ) -> Result<Appended, Error> {
-    all(connection, schema, outbox, &prepared(append)?, Effect::None).await
+    let parts = prepared(append)?;
+    Ok(all(connection, schema, outbox, inline, &parts, Effect::None).await?.0)
 }
 
 async fn all(
     connection: &mut PgConnection,
     schema: &Schema,
     outbox: Option<&Filter>,
+    inline: &Inline,
     parts: &[Part],
     effect_of_commit: Effect,
-) -> Result<Appended, Error> {
+) -> Result<(Appended, Vec<StoredEvent>), Error> {
     let open = |error| failed(&doing(parts), error, Effect::None);
     for _ in 0..ATTEMPTS {
         let mut transaction = connection.begin().await.map_err(open)?;
         lock(&mut transaction, schema, parts).await.map_err(open)?;
+        inline.announce(&mut transaction).await.map_err(open)?;
         let mut stored = Vec::with_capacity(parts.len());
         for part in parts {
             match store(&mut transaction, schema, part).await {
@@ -149,9 +157,10 @@ async fn all(
                     insert(&mut transaction, schema, &rows).await.map_err(open)?;
                 }
             }
+            let events = inline.apply(&mut transaction, schema, parts, &stored).await?;
             let committed = transaction.commit().await;
             committed.map_err(|error| failed(&doing(parts), error, effect_of_commit))?;
-            return Ok(appended(&stored, parts));
+            return Ok((appended(&stored, parts), events));
         }
         transaction.rollback().await.map_err(open)?;
         refusal::find(connection, schema, parts).await?;
@@ -205,14 +214,14 @@ impl Part {
 
 /// Where the last event of a stream went.
 #[derive(Debug, Clone, Copy, Default)]
-struct Stored {
-    last_sequence: u64,
-    place: [i64; 3],
+pub(super) struct Stored {
+    pub(super) last_sequence: u64,
+    pub(super) place: [i64; 3],
 }
 
 impl Stored {
     /// The sequence of the first event of `part`, which went there.
-    fn first_sequence(&self, part: &Part) -> u64 {
+    pub(super) fn first_sequence(&self, part: &Part) -> u64 {
         (self.last_sequence + 1).saturating_sub(part.append.events.len() as u64)
     }
 }

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney_core::Env;
-use jitney_sourcing::{Error, ErrorKind, Filter};
+use jitney_sourcing::projection::MakeInline;
+use jitney_sourcing::{Error, ErrorKind, Filter, Projection};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::error::{Effect, failed};
+use super::inline::Inline;
+use super::projection::PostgresReadModel;
 use super::schema::Schema;
 use super::store::PostgresStore;
 use super::{epoch, migrate};
+use crate::inline::made_inline;
 
 /// A connection that was idle for longer is tried before it is used: the server may be another one by now.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -24,6 +28,7 @@ pub struct PostgresStoreBuilder {
     source: Source,
     schema: String,
     outbox: Option<Filter>,
+    inline: Vec<MakeInline<PostgresReadModel>>,
     max_connections: u32,
     acquire_timeout: Duration,
     env: Env,
@@ -52,6 +57,7 @@ impl PostgresStoreBuilder {
             source,
             schema: Schema::DEFAULT.to_owned(),
             outbox: None,
+            inline: Vec::new(),
             max_connections: 24,
             acquire_timeout: Duration::from_secs(30),
             env: Env::system(),
@@ -69,6 +75,19 @@ impl PostgresStoreBuilder {
     /// [`Relay`](jitney_core::outbox::Relay) publishes them from there, under their ids and with their sequences.
     pub fn outbox(mut self, filter: Filter) -> Self {
         self.outbox = Some(filter);
+        self
+    }
+
+    /// Applies `projection` in the transaction of each append,
+    /// [`append_in`](jitney_sourcing::TransactionalStore::append_in) too: who reads it is never behind, and an event that
+    /// it refuses is not stored. May be called for several projections, which are applied in the order of the calls.
+    ///
+    /// Where the store has events that it is for, or the database a lower version of it, opening makes it first, beside
+    /// what readers see; that takes as long as a rebuild does. From then on a store that was not given it, in any process,
+    /// refuses to append. A [`Projector`](jitney_sourcing::Projector) is not to work on it; `Projector::rebuild` has it no
+    /// longer inline.
+    pub fn inline(mut self, projection: impl Projection<Connection = PgConnection>) -> Self {
+        self.inline.push(MakeInline::new(projection));
         self
     }
 
@@ -98,7 +117,7 @@ impl PostgresStoreBuilder {
     ///
     /// Of kind [`Config`](ErrorKind::Config) when URL, schema name or permissions are wrong,
     /// [`NewerSchema`](ErrorKind::NewerSchema) when the tables are of a later version of this library,
-    /// [`Store`](ErrorKind::Store) when the server cannot be reached.
+    /// [`Store`](ErrorKind::Store) when the server cannot be reached; and as [`MakeInline::make`] for an inline projection.
     ///
     /// # Cancellation
     ///
@@ -116,7 +135,7 @@ impl PostgresStoreBuilder {
             }
             Source::Url(url) => {
                 let options = options(&url)?;
-                let connected = sqlx::PgConnection::connect_with(&options).await;
+                let connected = PgConnection::connect_with(&options).await;
                 let mut connection = connected.map_err(|error| unreachable(&place(&options), error))?;
                 migrate::migrate(&mut connection, &schema).await?;
                 // It is of no further use, whatever its end was.
@@ -128,7 +147,12 @@ impl PostgresStoreBuilder {
             }
         };
         let place = place(&pool.connect_options());
-        Ok(PostgresStore::new(self.env, pool, schema, self.outbox, &place))
+        let store = PostgresStore::new(self.env.clone(), pool, schema, self.outbox, &place);
+        if self.inline.is_empty() {
+            return Ok(store);
+        }
+        let inline = made_inline(&self.inline, &store, PostgresReadModel::of(&store), &self.env).await?;
+        Ok(store.with_inline(Inline::of(inline)))
     }
 }
 

@@ -62,6 +62,12 @@ fn of_database(error: &dyn DatabaseError, effect: Effect) -> Meaning {
         (_, "53") => (ErrorKind::Store, true, "the server is short of something; try again later"),
         (_, "22" | "54") => (ErrorKind::Invalid, false, "the database cannot keep such a value"),
         ("42501" | "28000" | "28P01", _) => (ErrorKind::Config, false, "grant the role what it needs"),
+        ("JI001", _) => (
+            ErrorKind::Config,
+            false,
+            "a projection is inline in this database that this store does not keep up, so nothing is stored; open the store with it, by \
+             `inline`",
+        ),
         ("3D000", _) => (ErrorKind::Config, false, "create the database first"),
         _ => (ErrorKind::Store, false, "the database refused"),
     }

@@ -4,6 +4,7 @@
 //! named as the projection, the next one has `__next` behind the name. The swap renames both.
 
 mod bus;
+mod inline;
 mod lease;
 mod place;
 mod transaction;
@@ -24,9 +25,14 @@ use super::schema::Schema;
 use super::store::PostgresStore;
 use crate::projection::{LeaseRow, ShardRow, builds, passed, poison, text};
 
-/// The live build first, each shard by its number.
+/// The live build first, each shard by its number. One that is inline is where the store ends.
 const BUILDS: &str = "
-SELECT p.build, p.state::bigint, p.version, p.paused, p.live_from, s.position, s.handled, s.last_time_ms, s.epoch, s.worker,
+SELECT p.build, p.state::bigint, p.version, p.paused, p.inline, p.live_from,
+    CASE WHEN p.inline THEN coalesce((
+        SELECT e.epoch || '/' || e.tx || '/' || e.seq FROM {schema}.events e
+        ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 1
+    ), '0') ELSE s.position END,
+    s.handled, s.last_time_ms, s.epoch, s.worker,
     s.stopped
 FROM {schema}.projections p JOIN {schema}.projection_shards s ON s.build = p.build
 WHERE p.projection = $1 AND p.state < 2 ORDER BY p.state, s.shard";
@@ -116,6 +122,11 @@ impl PostgresReadModel {
     /// The same beside the events of `store`.
     pub fn of(store: &PostgresStore) -> Self {
         PostgresReadModel { store: store.clone() }
+    }
+
+    /// The connections, for queries of the application's own.
+    pub fn pool(&self) -> &PgPool {
+        self.store.pool()
     }
 
     async fn work<T>(

@@ -32,6 +32,37 @@ WHERE e.stream = (SELECT stream FROM {schema}.streams WHERE aggregate_type = $1 
 const END: &str = "
 SELECT e.epoch, e.tx, e.seq FROM {schema}.events e ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 1";
 
+/// The name of an event's chain, as in the index `events_by_correlation`.
+macro_rules! chain {
+    () => {
+        r#"coalesce((CASE WHEN strpos(e.metadata::text, E'\\u') = 0 THEN e.metadata
+            ELSE regexp_replace(e.metadata::text, E'\\\\u(0000|d[89a-f]..)', E'\\\\ufffd', 'gi')::json END
+            -> 'correlationId')::text, '"' || e.event_id || '"') COLLATE "C""#
+    };
+}
+
+/// `$2` says whether the name is that of metadata.
+macro_rules! named {
+    () => {
+        r"CASE WHEN $2 THEN regexp_replace($1, E'\\\\u(0000|d[89a-f]..)', E'\\\\ufffd', 'gi') ELSE $1 END"
+    };
+}
+
+const END_OF_CORRELATION: &str = concat!(
+    "
+SELECT e.epoch, e.tx, e.seq FROM {schema}.events e
+WHERE left(",
+    chain!(),
+    ", 100) = left(",
+    named!(),
+    ", 100) AND ",
+    chain!(),
+    " = ",
+    named!(),
+    "
+ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 1"
+);
+
 /// Reads a part of a stream.
 pub(super) async fn stream(
     connection: &mut PgConnection,
@@ -85,6 +116,33 @@ pub(super) async fn end(connection: &mut PgConnection, schema: &Schema) -> Resul
     let row = sqlx::query(schema.sql(END)).fetch_optional(connection).await.map_err(failed)?;
     let place = row.map(|row| place_of(&row, 0)).transpose().map_err(failed)?;
     Ok(place.and_then(position).unwrap_or(Position::START))
+}
+
+/// The position of the newest event of a correlation id, whether or not it can be read yet.
+pub(super) async fn end_of_correlation(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    correlation_id: &Id,
+) -> Result<Option<Position>, Error> {
+    let doing = format!("looking for the last event of correlation {correlation_id}");
+    let failed = |error| failed(&doing, error, Effect::None);
+    let mut newest = None;
+    for (name, is_json) in chain_names(correlation_id) {
+        let query = sqlx::query(schema.sql(END_OF_CORRELATION)).bind(name).bind(is_json);
+        let row = query.fetch_optional(&mut *connection).await.map_err(failed)?;
+        newest = newest.max(row.map(|row| place_of(&row, 0)).transpose().map_err(failed)?);
+    }
+    Ok(newest.and_then(position))
+}
+
+/// What the chain of `correlation_id` is named in the index: as JSON where events have it, and in plain quotes where it is
+/// the id of the event that begins it. Mostly that is the same. Whether it is JSON comes along.
+fn chain_names(correlation_id: &Id) -> impl Iterator<Item = (String, bool)> {
+    let id = correlation_id.to_string();
+    let json = serde_json::Value::from(&*id).to_string();
+    let plain = format!("\"{id}\"");
+    let other = (plain != json && !plain.contains('\0')).then_some((plain, false));
+    std::iter::once((json, true)).chain(other)
 }
 
 /// Reads up to `limit` events behind `after`.

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::config::PostgresStoreBuilder;
 use super::error::{Effect, failed};
+use super::inline::Inline;
 use super::notify::News;
 use super::schema::Schema;
 use super::watermark::{self, Watermark};
@@ -46,6 +47,7 @@ struct Inner {
     pool: PgPool,
     schema: Schema,
     outbox: Option<Filter>,
+    inline: Inline,
     description: String,
     news: News,
 }
@@ -84,7 +86,22 @@ impl PostgresStore {
 
     pub(super) fn new(env: Env, pool: PgPool, schema: Schema, outbox: Option<Filter>, place: &str) -> Self {
         let description = format!("the event store in schema `{}` of PostgreSQL at {place}", schema.name());
-        PostgresStore(Arc::new(Inner { env, pool, schema, outbox, description, news: News::new() }))
+        let (inline, news) = (Inline::default(), News::new());
+        PostgresStore(Arc::new(Inner { env, pool, schema, outbox, inline, description, news }))
+    }
+
+    /// Another store on the same connections, which keeps `inline` up.
+    pub(super) fn with_inline(&self, inline: Inline) -> Self {
+        let Inner { env, pool, schema, outbox, description, .. } = &*self.0;
+        PostgresStore(Arc::new(Inner {
+            env: env.clone(),
+            pool: pool.clone(),
+            schema: schema.clone(),
+            outbox: outbox.clone(),
+            inline,
+            description: description.clone(),
+            news: News::new(),
+        }))
     }
 
     /// The connections, for transactions of the application's own.
@@ -169,6 +186,7 @@ impl EventStore for PostgresStore {
         capabilities.one_order = true;
         capabilities.streams_per_append = StreamsPerAppend::Any;
         capabilities.snapshots = true;
+        capabilities.correlations = true;
         capabilities
     }
 
@@ -178,9 +196,12 @@ impl EventStore for PostgresStore {
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         let mut connection = self.connection().await?;
-        let appended = append::append(&mut connection, self.schema(), self.0.outbox.as_ref(), append).await?;
+        let Inner { schema, outbox, inline, .. } = &*self.0;
+        let (appended, events) =
+            append::append(&mut connection, schema, outbox.as_ref(), inline, append).await?;
         drop(connection);
         self.wake_readers();
+        inline.tell(&events).await;
         Ok(appended)
     }
 
@@ -202,6 +223,11 @@ impl EventStore for PostgresStore {
     async fn end(&self) -> Result<Position, Error> {
         let mut connection = self.connection().await?;
         read::end(&mut connection, self.schema()).await
+    }
+
+    async fn end_of_correlation(&self, correlation_id: &Id) -> Result<Option<Position>, Error> {
+        let mut connection = self.connection().await?;
+        read::end_of_correlation(&mut connection, self.schema(), correlation_id).await
     }
 
     async fn wait(&self, after: &Position, at_most: Duration) -> Result<(), Error> {
@@ -256,6 +282,7 @@ impl TransactionalStore for PostgresStore {
     type Connection = PgConnection;
 
     async fn append_in(&self, connection: &mut PgConnection, append: Append) -> Result<Appended, Error> {
-        append::append_in(connection, self.schema(), self.0.outbox.as_ref(), append).await
+        let Inner { schema, outbox, inline, .. } = &*self.0;
+        append::append_in(connection, schema, outbox.as_ref(), inline, append).await
     }
 }

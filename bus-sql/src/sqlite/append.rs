@@ -5,14 +5,15 @@
 use std::sync::LazyLock;
 
 use jitney_sourcing::{
-    Append, Appended, Error, ErrorKind, NewEvent, Position, StreamAppend, StreamAppended, StreamState,
+    Append, Appended, Error, ErrorKind, NewEvent, Position, StoredEvent, StreamAppend, StreamAppended,
+    StreamState,
 };
 use sqlx::{Row, SqliteConnection};
 
 use super::error::{damaged, is_unique_violation};
 use super::refusal::refusal;
 use super::streams::{check, state};
-use super::{SqliteStore, outbox};
+use super::{SqliteStore, inline, outbox};
 use crate::outbox::rows;
 
 /// How many events one statement inserts: a few texts, which stay prepared.
@@ -35,12 +36,13 @@ pub(super) struct Place {
     pub(super) state: StreamState,
 }
 
-/// Stores events on a connection with a transaction, which is to be rolled back when it fails.
+/// Stores events on a connection with a transaction, which is to be rolled back when it fails, with what goes into the
+/// outbox and what inline projections make of it. Those are to be told of the events behind the commit.
 pub(super) async fn append_on(
     store: &SqliteStore,
     connection: &mut SqliteConnection,
     append: Append,
-) -> Result<Appended, Error> {
+) -> Result<(Appended, Vec<StoredEvent>), Error> {
     let parts = append.into_streams();
     let mut places = Vec::with_capacity(parts.len());
     for part in &parts {
@@ -50,10 +52,15 @@ pub(super) async fn append_on(
     if all().any(|(part, place)| check(&part.stream, place.state, part.expected, place.last).is_err()) {
         return Err(refusal(store, connection, &parts, &places).await?);
     }
-    let mut newest = 0;
+    let (mut newest, mut events) = (0, Vec::new());
     for (part, place) in all() {
         match insert(store, connection, part, place).await? {
-            Some(position) => newest = position,
+            Some(position) => {
+                newest = position;
+                if !store.inline().is_empty() {
+                    events.extend(inline::stored(part, place.last, position));
+                }
+            }
             None => return Err(refusal(store, connection, &parts, &places).await?),
         }
     }
@@ -64,8 +71,10 @@ pub(super) async fn append_on(
             inserted.map_err(|error| store.failed("putting events into the outbox", error))?;
         }
     }
+    store.inline().apply(connection, &events).await?;
     let appended = all().map(|(part, place)| StreamAppended::behind(place.last, part.events.len()));
-    Ok(Appended::new(appended.collect(), Position::at([u64::try_from(newest).unwrap_or_default()])))
+    let position = Position::at([u64::try_from(newest).unwrap_or_default()]);
+    Ok((Appended::new(appended.collect(), position), events))
 }
 
 /// Moves the stream on by the events of `part`, whatever was expected, and says where it was.
@@ -74,14 +83,19 @@ async fn move_on(
     connection: &mut SqliteConnection,
     part: &StreamAppend,
 ) -> Result<Place, Error> {
-    let sql = "INSERT INTO jitney_streams (aggregate_type, aggregate_id, last_sequence, last_time, state) \
-               VALUES (?1, ?2, ?3, ?4, 0) \
-               ON CONFLICT (aggregate_type, aggregate_id) \
-               DO UPDATE SET last_sequence = last_sequence + ?3, last_time = ?4 \
-               RETURNING id, last_sequence - ?3, state";
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "INSERT INTO jitney_streams (aggregate_type, aggregate_id, last_sequence, last_time, state) \
+             VALUES (?1, ?2, ?3, ?4, 0) \
+             ON CONFLICT (aggregate_type, aggregate_id) \
+             DO UPDATE SET last_sequence = last_sequence + ?3, last_time = ?4 \
+             RETURNING id, last_sequence - ?3, state, {}",
+            inline::BUILDS
+        )
+    });
     let stream = &part.stream;
     let failed = |error| store.failed(&format!("appending to stream {stream}"), error);
-    let row = sqlx::query(sql)
+    let row = sqlx::query(SQL.as_str())
         .bind(stream.aggregate_type())
         .bind(stream.aggregate_id())
         .bind(i64::try_from(part.events.len()).unwrap_or(i64::MAX))
@@ -90,6 +104,8 @@ async fn move_on(
         .await
         .map_err(failed)?;
     let number = |column: usize| row.try_get::<i64, _>(column).map_err(failed);
+    let builds = row.try_get::<Option<String>, _>(3).map_err(failed)?;
+    store.inline().check(store.place(), builds.as_deref())?;
     let last = number(1)?;
     let last = u64::try_from(last).map_err(|_| damaged(stream, 1, &format!("its stream ends at {last}")))?;
     Ok(Place { row: number(0)?, last, state: state(stream, number(2)?)? })

@@ -6,13 +6,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jitney_core::Env;
-use jitney_sourcing::{Error, ErrorKind, Filter};
+use jitney_sourcing::projection::MakeInline;
+use jitney_sourcing::{Error, ErrorKind, Filter, Projection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlitePool};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 
-use super::SqliteStore;
 use super::error::{failed, is_busy};
+use super::inline::Inline;
 use super::migrate::migrate;
+use super::{SqliteReadModel, SqliteStore};
+use crate::inline::made_inline;
 
 /// How much of the write-ahead log is kept when it is empty, in bytes.
 const LOG_BYTES: u32 = 64 << 20;
@@ -42,6 +45,7 @@ pub struct SqliteStoreBuilder {
     busy_timeout: Duration,
     poll: Duration,
     outbox: Option<Filter>,
+    inline: Vec<MakeInline<SqliteReadModel>>,
     env: Env,
 }
 
@@ -61,6 +65,7 @@ impl SqliteStoreBuilder {
             busy_timeout: Duration::from_secs(10),
             poll: Duration::from_millis(25),
             outbox: None,
+            inline: Vec::new(),
             env: Env::system(),
         }
     }
@@ -92,6 +97,19 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// Applies `projection` in the transaction of each append,
+    /// [`append_in`](jitney_sourcing::TransactionalStore::append_in) too: who reads it is never behind, and an event that
+    /// it refuses is not stored. May be called for several projections, which are applied in the order of the calls.
+    ///
+    /// Where the store has events that it is for, or the database a lower version of it, opening makes it first, beside
+    /// what readers see; that takes as long as a rebuild does. From then on a store that was not given it, in any process,
+    /// refuses to append. A [`Projector`](jitney_sourcing::Projector) is not to work on it; `Projector::rebuild` has it no
+    /// longer inline.
+    pub fn inline(mut self, projection: impl Projection<Connection = SqliteConnection>) -> Self {
+        self.inline.push(MakeInline::new(projection));
+        self
+    }
+
     /// Waits by the clock of `env`.
     pub fn env(mut self, env: Env) -> Self {
         self.env = env;
@@ -104,7 +122,8 @@ impl SqliteStoreBuilder {
     ///
     /// Of kind [`Config`](ErrorKind::Config) when the URL or the path is wrong, the folder does not exist, or the file is
     /// read-only or no database; [`NewerSchema`](ErrorKind::NewerSchema) when a later version of this library has migrated
-    /// it; [`Store`](ErrorKind::Store), retryable, when another process keeps it locked.
+    /// it; [`Store`](ErrorKind::Store), retryable, when another process keeps it locked; and as [`MakeInline::make`] for an
+    /// inline projection.
     ///
     /// # Cancellation
     ///
@@ -129,9 +148,9 @@ impl SqliteStoreBuilder {
             true => writer.clone(),
             false => self.pool(self.readers).connect_lazy_with(options.pragma("query_only", "on")),
         };
-        let store = SqliteStore::new(writer, readers, place, !in_memory, self.outbox, self.poll, self.env);
-        migrate(&store).await?;
-        Ok(store)
+        let env = self.env.clone();
+        let store = SqliteStore::new(writer, readers, place, !in_memory, self.outbox, self.poll, env);
+        opened(store, &self.inline, &self.env).await
     }
 
     /// Uses `pool` for reading and writing, as it is set up, and brings the schema up to date.
@@ -143,9 +162,9 @@ impl SqliteStoreBuilder {
         let path = path.filter(|path| !path.is_empty());
         let durable = path.is_some();
         let place = path.map_or_else(|| IN_MEMORY.to_owned(), |path| in_file(&path));
-        let store = SqliteStore::new(pool.clone(), pool, place, durable, self.outbox, self.poll, self.env);
-        migrate(&store).await?;
-        Ok(store)
+        let env = self.env.clone();
+        let store = SqliteStore::new(pool.clone(), pool, place, durable, self.outbox, self.poll, env);
+        opened(store, &self.inline, &self.env).await
     }
 
     /// The one writing connection. A change to a write-ahead log does not wait for other processes by itself.
@@ -172,6 +191,17 @@ impl SqliteStoreBuilder {
             // What is still in a transaction here had a commit or a rollback that failed.
             .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
     }
+}
+
+/// Brings the schema up to date, and makes inline what is to be.
+async fn opened(
+    store: SqliteStore,
+    inline: &[MakeInline<SqliteReadModel>],
+    env: &Env,
+) -> Result<SqliteStore, Error> {
+    migrate(&store).await?;
+    let inline = made_inline(inline, &store, SqliteReadModel::of(&store), env).await?;
+    Ok(store.with_inline(Inline::of(inline)))
 }
 
 impl Database {

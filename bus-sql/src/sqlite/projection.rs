@@ -5,6 +5,7 @@
 
 mod bus;
 mod copy;
+mod inline;
 mod lease;
 mod place;
 mod transaction;
@@ -26,8 +27,10 @@ use super::SqliteStore;
 use super::error::commit_failed;
 use crate::projection::{LeaseRow, ShardRow, builds, passed, poison, text};
 
-/// Each shard by its number.
-const BUILD: &str = "SELECT p.build, p.state, p.version, p.paused, p.live_from, s.position, s.handled, s.last_time, \
+/// Each shard by its number. A build that is inline is where the store ends.
+const BUILD: &str = "SELECT p.build, p.state, p.version, p.paused, p.inline, p.live_from, \
+                     CASE WHEN p.inline THEN (SELECT CAST(coalesce(max(position), 0) AS TEXT) FROM jitney_events) \
+                     ELSE s.position END, s.handled, s.last_time, \
                      s.epoch, s.worker, s.stopped \
                      FROM jitney_projections p JOIN jitney_projection_shards s ON s.build = p.build \
                      WHERE p.projection = ?1 AND p.state = ?2 ORDER BY s.shard";

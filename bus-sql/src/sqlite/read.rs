@@ -152,6 +152,22 @@ pub(super) async fn newest(store: &SqliteStore) -> Result<u64, Error> {
     Ok(u64::try_from(newest).unwrap_or_default())
 }
 
+/// The position of the newest event of a correlation id.
+pub(super) async fn end_of_correlation(
+    store: &SqliteStore,
+    correlation_id: &Id,
+) -> Result<Option<Position>, Error> {
+    // By the index `jitney_events_by_correlation`, whose expression this is.
+    let sql = "SELECT position FROM jitney_events \
+               WHERE coalesce(CASE WHEN json_valid(metadata) THEN metadata ->> '$.correlationId' END, event_id) = ?1 \
+               ORDER BY position DESC LIMIT 1";
+    let query = sqlx::query_scalar::<_, i64>(sql).bind(correlation_id.to_string());
+    let position = query.fetch_optional(store.readers()).await.map_err(|error| {
+        store.failed(&format!("looking for the last event of correlation {correlation_id}"), error)
+    })?;
+    Ok(position.and_then(|position| u64::try_from(position).ok()).map(|position| Position::at([position])))
+}
+
 /// The number of a position of this store.
 pub(super) fn number(position: &Position) -> Result<u64, Error> {
     match position.numbers() {

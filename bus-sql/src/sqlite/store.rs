@@ -15,6 +15,7 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::append::append_on;
 use super::error::{commit_failed, failed};
+use super::inline::Inline;
 use super::notify::News;
 use super::{SqliteStoreBuilder, read, streams};
 
@@ -41,6 +42,7 @@ pub struct SqliteStore {
     news: Arc<News>,
     place: Arc<str>,
     outbox: Option<Arc<Filter>>,
+    inline: Arc<Inline>,
     env: Env,
     durable: bool,
 }
@@ -107,7 +109,17 @@ impl SqliteStore {
     ) -> Self {
         let news = Arc::new(News::new(poll, env.clone()));
         let (place, outbox) = (place.into(), outbox.map(Arc::new));
-        SqliteStore { writer, readers, news, place, outbox, env, durable }
+        SqliteStore { writer, readers, news, place, outbox, inline: Arc::default(), env, durable }
+    }
+
+    /// The same store, which keeps `inline` up.
+    pub(super) fn with_inline(self, inline: Inline) -> Self {
+        SqliteStore { inline: Arc::new(inline), ..self }
+    }
+
+    /// What its appends keep up.
+    pub(super) fn inline(&self) -> &Inline {
+        &self.inline
     }
 
     /// Begins a transaction on the writing connection: the turn to write is this transaction's until it ends. Appends are
@@ -190,6 +202,7 @@ impl EventStore for SqliteStore {
         capabilities.one_order = true;
         capabilities.streams_per_append = StreamsPerAppend::Any;
         capabilities.snapshots = true;
+        capabilities.correlations = true;
         capabilities
     }
 
@@ -200,10 +213,11 @@ impl EventStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         append.check()?;
         let mut transaction = self.begin().await?;
-        let appended = append_on(self, &mut transaction, append).await?;
+        let (appended, events) = append_on(self, &mut transaction, append).await?;
         let committed = transaction.commit().await;
         committed.map_err(|error| commit_failed(&self.place, "appending", error))?;
         self.news.tell(read::number(&appended.position)?);
+        self.inline.tell(&events).await;
         Ok(appended)
     }
 
@@ -221,6 +235,10 @@ impl EventStore for SqliteStore {
 
     async fn end(&self) -> Result<Position, Error> {
         Ok(Position::at([read::newest(self).await?]))
+    }
+
+    async fn end_of_correlation(&self, correlation_id: &Id) -> Result<Option<Position>, Error> {
+        read::end_of_correlation(self, correlation_id).await
     }
 
     async fn wait(&self, after: &Position, at_most: Duration) -> Result<(), Error> {
@@ -275,7 +293,7 @@ impl TransactionalStore for SqliteStore {
         let failed = |error| self.failed("appending in a transaction", error);
         // A savepoint.
         let mut transaction = connection.begin().await.map_err(failed)?;
-        let appended = append_on(self, &mut transaction, append).await?;
+        let (appended, _) = append_on(self, &mut transaction, append).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(appended)
     }

@@ -6,8 +6,8 @@ use jitney_sourcing::StreamsPerAppend;
 use super::fixture::Disturbance;
 use super::trial::Trial;
 use super::{
-    appends, batches, commands, durability, fidelity, global_reads, killed_writers, model, races, reads,
-    rehydration, secrets, snapshots, streams, upcasts,
+    appends, batches, commands, correlations, durability, fidelity, global_reads, killed_writers, model,
+    races, reads, rehydration, secrets, snapshots, streams, upcasts,
 };
 use crate::conformance::failure::Outcome;
 
@@ -27,6 +27,7 @@ pub(super) enum Need {
     SeveralStreams,
     Limits,
     Snapshots,
+    Correlations,
     Durable,
     DurableSnapshots,
     AnyType,
@@ -47,6 +48,7 @@ impl Need {
             Need::SeveralStreams => (streams != StreamsPerAppend::One, "an append is for one stream"),
             Need::Limits => (streams != StreamsPerAppend::Any, "an append may be for any streams"),
             Need::Snapshots => (capabilities.snapshots, "the store keeps no snapshots"),
+            Need::Correlations => (capabilities.correlations, "the store has no index of correlation ids"),
             Need::Durable => (capabilities.durable, "the store keeps nothing over a crash"),
             Need::DurableSnapshots => {
                 (capabilities.durable && capabilities.snapshots, "the store keeps no snapshots over a crash")
@@ -67,6 +69,7 @@ impl Need {
             Need::OneOrder => Some("one_order"),
             Need::SeveralStreams | Need::Limits => Some("streams_per_append"),
             Need::Snapshots | Need::DurableSnapshots => Some("snapshots"),
+            Need::Correlations => Some("correlations"),
             Need::Durable | Need::Restarts | Need::Kills | Need::Writer => Some("durable"),
         }
     }
@@ -121,6 +124,7 @@ checks! {
     global_reads::refuses_positions_of_other_stores, Nothing, "a position of another kind of store is refused";
     global_reads::wakes_when_something_is_stored, Nothing, "who waits hears of an append through another handle";
     global_reads::waits_no_longer_than_asked, Nothing, "a wait ends in time when nothing comes";
+    correlations::finds_the_end_of_a_correlation, Correlations, "the last event of a correlation id is found, whatever the id, and no other's";
     streams::tells_about_streams, Nothing, "the store knows of each stream its last event, that one's time, and its state";
     streams::lists_streams_by_their_bytes, Nothing, "the streams of a type are listed by their ids, in pages";
     streams::lists_streams_by_state, Nothing, "streams are listed by their state";

@@ -47,6 +47,7 @@ macro_rules! store_conformance_tests {
             refuses_positions_of_other_stores
             wakes_when_something_is_stored
             waits_no_longer_than_asked
+            finds_the_end_of_a_correlation
             tells_about_streams
             lists_streams_by_their_bytes
             lists_streams_by_state

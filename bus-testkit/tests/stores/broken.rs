@@ -80,6 +80,9 @@ pub(crate) enum Fault {
     HearsOnlyWhatIsNew,
     WaitsForEver,
     PassesOverSlowCommits,
+    ConfusesLongCorrelations,
+    ForgetsWhatBeginsACorrelation,
+    EndsCorrelationsAtTheEnd,
     // Streams.
     KeepsTheFirstTime,
     ListsByLanguage,
@@ -207,6 +210,10 @@ impl EventStore for Broken {
     async fn end(&self) -> Result<Position, Error> {
         let end = self.memory().end().await?;
         Ok(if self.is(Fault::EndsTooEarly) { reading::moved(&end, -1) } else { end })
+    }
+
+    async fn end_of_correlation(&self, correlation_id: &Id) -> Result<Option<Position>, Error> {
+        self.end_of_correlation_broken(correlation_id).await
     }
 
     async fn wait(&self, after: &Position, at_most: Duration) -> Result<(), Error> {

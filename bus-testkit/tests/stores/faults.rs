@@ -79,6 +79,9 @@ faults! {
     hearing_only_what_is_new: HearsOnlyWhatIsNew is caught by [wakes_when_something_is_stored] saying "stored already";
     waiting_for_ever: WaitsForEver is caught by [waits_no_longer_than_asked] saying "in vain for a wait of 20 ms";
     passing_over_slow_commits: PassesOverSlowCommits is caught by [followers_miss_nothing] saying "events of stream";
+    confusing_long_correlations: ConfusesLongCorrelations is caught by [finds_the_end_of_a_correlation] saying "with an odd id ends at";
+    forgetting_what_begins_a_correlation: ForgetsWhatBeginsACorrelation is caught by [finds_the_end_of_a_correlation] saying "of the event that begins it ends at";
+    ending_correlations_at_the_end: EndsCorrelationsAtTheEnd is caught by [finds_the_end_of_a_correlation] saying "behind which there are others ends at";
     keeping_the_first_time: KeepsTheFirstTime is caught by [tells_about_streams] saying "the store knows of a stream";
     listing_by_language: ListsByLanguage is caught by [lists_streams_by_their_bytes] saying "were listed, and are";
     listing_in_any_state: ListsInAnyState is caught by [lists_streams_by_state] saying "and not 1 4 6";

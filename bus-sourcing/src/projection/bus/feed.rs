@@ -11,6 +11,7 @@ use jitney_core::middleware::RetryPolicy;
 use super::attempts::Attempts;
 use super::handler::Feed;
 use super::{BusReadModel, Mark, OnBusFailure};
+use crate::projection::handle::LOOK;
 use crate::projection::{BuildId, BuildState, Projection, ProjectionHandle, ReadModel};
 use crate::{Error, ErrorKind, Filter};
 
@@ -91,15 +92,16 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     pub async fn wait_for(&self, mark: Mark<'_>, at_most: Duration) -> Result<(), Error> {
         let Core { model, build, settings, projection, .. } = &*self.core;
         let handle = self.handle();
-        let handled = handle.until(async |builds| {
-            if model.has_received(build, &mark).await? {
-                return Ok(true);
+        let handled = async {
+            while !model.has_received(build, &mark).await? {
+                let builds = handle.builds().await?;
+                if let Some(live) = builds.iter().find(|one| one.id.state == BuildState::Live) {
+                    handle.refuse_stopped(live, |_| true)?;
+                }
+                settings.env.sleep(LOOK).await;
             }
-            if let Some(live) = builds.iter().find(|one| one.id.state == BuildState::Live) {
-                handle.refuse_stopped(live, |_| true)?;
-            }
-            Ok(false)
-        });
+            Ok(())
+        };
         settings.env.timeout(at_most, handled).await.unwrap_or_else(|_| {
             let name = projection.name();
             let what = format!(

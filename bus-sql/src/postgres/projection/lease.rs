@@ -13,7 +13,8 @@ use crate::projection::{LeaseRow, number, share};
 const LOCK: &str =
     "SELECT pg_advisory_xact_lock(hashtextextended('jitney projection ' || $1 || ' ' || $2::text, 0))";
 
-const PAUSED: &str = "SELECT paused FROM {schema}.projections WHERE build = $1 AND state = $2";
+/// Nobody works on one that is inline.
+const PAUSED: &str = "SELECT paused OR inline FROM {schema}.projections WHERE build = $1 AND state = $2";
 
 const BURY: &str = "
 DELETE FROM {schema}.projection_workers WHERE build = $1 AND until <= clock_timestamp() AND worker <> $2";

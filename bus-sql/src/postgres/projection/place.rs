@@ -4,8 +4,8 @@ use jitney_sourcing::projection::{BuildState, NewBuild};
 use jitney_sourcing::{Error, ErrorKind};
 use sqlx::{Acquire, PgConnection};
 
-use super::schema_of;
 use super::transaction::PostgresTransaction;
+use super::{inline, schema_of};
 use crate::postgres::error::{Effect, failed};
 use crate::postgres::schema::Schema;
 use crate::postgres::store::PostgresStore;
@@ -119,6 +119,9 @@ pub(super) async fn replace(
     // The schema of the last build is still there: it is removed first, outside of what everybody waits for.
     if has_retired(connection, schema, projection).await.map_err(failed)? {
         return Ok(false);
+    }
+    if inline::is_inline(connection, schema, projection).await.map_err(failed)? {
+        inline::let_go(connection, schema, projection).await.map_err(failed)?;
     }
     for change in [FENCE, RETIRE, LET_IN] {
         sqlx::query(schema.sql(change)).bind(projection).execute(&mut *connection).await.map_err(failed)?;

@@ -6,7 +6,7 @@ use jitney_sourcing::projection::{Build, BuildId, ReadModelTransaction, Step};
 use jitney_sourcing::{Error, ErrorKind};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
-use super::{BUILDS, looking, place, schema_of, shard};
+use super::{BUILDS, inline, looking, place, schema_of, shard};
 use crate::postgres::error::{Effect, failed};
 use crate::postgres::row::from_u64;
 use crate::postgres::store::PostgresStore;
@@ -25,7 +25,7 @@ UPDATE {schema}.projection_shards s
 SET position = $5, handled = s.handled + $6, last_time_ms = coalesce($7, s.last_time_ms)
 FROM {schema}.projections p
 WHERE s.build = $1 AND s.shard = $2 AND s.epoch = $3 AND s.position = $4
-  AND p.build = s.build AND p.state = $8 AND NOT p.paused
+  AND p.build = s.build AND p.state = $8 AND NOT p.paused AND NOT p.inline
 RETURNING set_config('search_path', quote_ident($9) || ', ' || current_setting('search_path'), true)";
 
 const LOCK: &str = "
@@ -130,15 +130,23 @@ impl ReadModelTransaction for PostgresTransaction {
     }
 
     async fn lock(&mut self) -> Result<Vec<Build>, Error> {
-        self.go_in_place().await?;
-        let (projection, schema) = (&self.build.projection, self.store.schema());
+        let (projection, schema) = (&*self.build.projection.clone(), &self.store.schema().clone());
         let failed = |error| failed(&looking(projection), error, Effect::None);
+        // Before this transaction has an id: nothing that was appended has a later one.
+        let is_inline = inline::is_inline(&mut self.transaction, schema, projection).await.map_err(failed)?;
+        if is_inline {
+            inline::hold_up_appends(&mut self.transaction, schema, projection).await?;
+        }
+        self.go_in_place().await?;
         place::lock(&mut self.transaction, schema, projection).await.map_err(failed)?;
         let lock = sqlx::query(schema.sql(LOCK)).bind(projection).execute(&mut *self.transaction);
         lock.await.map_err(failed)?;
         let rows = sqlx::query_as::<_, ShardRow>(schema.sql(BUILDS)).bind(projection);
         let rows = rows.fetch_all(&mut *self.transaction).await.map_err(failed)?;
-        builds(projection, rows)
+        let builds = builds(projection, rows)?;
+        // It has become inline meanwhile: what is appended beside would be missed.
+        let is_missed = builds.iter().any(|build| build.inline) && !is_inline;
+        Ok(if is_missed { Vec::new() } else { builds })
     }
 
     async fn replace(&mut self) -> Result<bool, Error> {

@@ -6,7 +6,8 @@ use sqlx::SqliteConnection;
 use super::integer;
 use crate::projection::{LeaseRow, number, share};
 
-const PAUSED: &str = "SELECT paused FROM jitney_projections WHERE build = ?1 AND state = ?2";
+/// Nobody works on one that is inline.
+const PAUSED: &str = "SELECT paused OR inline FROM jitney_projections WHERE build = ?1 AND state = ?2";
 
 const BURY: &str = "DELETE FROM jitney_projection_workers WHERE build = ?1 AND until <= ?3 AND worker <> ?2";
 

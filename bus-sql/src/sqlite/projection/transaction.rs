@@ -14,7 +14,8 @@ use crate::sqlite::error::commit_failed;
 const ADVANCE: &str = "UPDATE jitney_projection_shards \
                        SET position = ?5, handled = handled + ?6, last_time = coalesce(?7, last_time) \
                        WHERE build = ?1 AND shard = ?2 AND epoch = ?3 AND position = ?4 \
-                       AND EXISTS (SELECT 1 FROM jitney_projections p WHERE p.build = ?1 AND p.state = ?8 AND NOT p.paused)";
+                       AND EXISTS (SELECT 1 FROM jitney_projections p WHERE p.build = ?1 AND p.state = ?8 AND NOT p.paused \
+                       AND NOT p.inline)";
 
 const PASS: &str = "INSERT INTO jitney_projection_passed (build, event_id, skipped, event) VALUES (?1, ?2, ?3, ?4) \
                     ON CONFLICT (build, event_id) DO NOTHING";

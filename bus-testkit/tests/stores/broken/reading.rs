@@ -73,6 +73,26 @@ impl Broken {
         Ok(None)
     }
 
+    pub(super) async fn end_of_correlation_broken(&self, id: &Id) -> Result<Option<Position>, Error> {
+        let end = self.memory().end_of_correlation(id).await?;
+        let Some(found) = &end else { return Ok(None) };
+        match self.fault {
+            Some(Fault::EndsCorrelationsAtTheEnd) => Ok(Some(self.memory().end().await?)),
+            Some(Fault::ForgetsWhatBeginsACorrelation) => {
+                let before = self.memory().read_all(&moved(found, -1), &Filter::all(), 1).await?;
+                Ok(end.filter(|_| before.events[0].head().metadata.correlation_id.is_some()))
+            }
+            Some(Fault::ConfusesLongCorrelations) => {
+                let cut = |id: &Id| id.to_string().chars().take(100).collect::<String>();
+                let all = self.memory().read_all(&Position::START, &Filter::all(), usize::MAX).await?;
+                let of_it =
+                    all.events.iter().rev().find(|event| cut(event.head().correlation_id()) == cut(id));
+                Ok(of_it.map(|event| event.position().clone()))
+            }
+            _ => Ok(end),
+        }
+    }
+
     pub(super) async fn read_all_broken(
         &self,
         after: &Position,

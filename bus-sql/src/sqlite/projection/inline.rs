@@ -1,0 +1,44 @@
+//! Builds that appends keep up: made so while nobody appends.
+
+use jitney_sourcing::projection::{Build, BuildId, InlineReadModel, ReadModelTransaction};
+use jitney_sourcing::{Error, Position};
+
+use super::{BUILD, SqliteReadModel, SqliteTransaction, integer};
+use crate::projection::{ShardRow, builds, number};
+
+const END: &str = "SELECT coalesce(max(position), 0) FROM jitney_events";
+
+/// Whoever had a shard has lost it.
+const FENCE: &str = "UPDATE jitney_projection_shards SET epoch = epoch + 1, worker = NULL WHERE build = ?1";
+
+const MAKE: &str = "UPDATE jitney_projections SET inline = 1 WHERE build = ?1";
+
+impl InlineReadModel for SqliteReadModel {
+    async fn begin_inline(
+        &self,
+        id: &BuildId,
+    ) -> Result<Option<(SqliteTransaction, Build, Position)>, Error> {
+        let projection = &*id.projection;
+        let doing = format!("making projection `{projection}` inline");
+        let failed = |error| self.store.failed(&doing, error);
+        // It has the turn to write: nobody appends beside it.
+        let mut transaction = SqliteTransaction::begin(self, id).await?;
+        let rows = sqlx::query_as::<_, ShardRow>(BUILD).bind(projection).bind(number(id.state));
+        let rows = rows.fetch_all(transaction.connection()).await.map_err(failed)?;
+        let build = builds(projection, rows)?.into_iter().find(|build| build.id == *id && !build.inline);
+        let Some(build) = build else { return Ok(None) };
+        let end = sqlx::query_scalar::<_, i64>(END).fetch_one(transaction.connection()).await;
+        let end = Position::at([end.map_err(failed)?.unsigned_abs()]);
+        Ok(Some((transaction, build, end)))
+    }
+
+    async fn make_inline(&self, mut transaction: SqliteTransaction) -> Result<(), Error> {
+        let BuildId { projection, number, .. } = transaction.build.clone();
+        let doing = format!("making projection `{projection}` inline");
+        for change in [FENCE, MAKE] {
+            let change = sqlx::query(change).bind(integer(number)).execute(transaction.connection()).await;
+            change.map_err(|error| self.store.failed(&doing, error))?;
+        }
+        transaction.commit().await
+    }
+}
