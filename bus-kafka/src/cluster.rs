@@ -284,7 +284,7 @@ impl Cluster {
         }
     }
 
-    async fn setting(&self, topic: &str, name: &str) -> Result<Option<String>, Error> {
+    pub(crate) async fn setting(&self, topic: &str, name: &str) -> Result<Option<String>, Error> {
         let options = AdminOptions::new().request_timeout(Some(self.config.connect_timeout));
         let doing = format!("reading the settings of topic `{topic}` of {}", self.config.describe());
         let answers = self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
@@ -303,6 +303,35 @@ impl Cluster {
         settings.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
         let doing = format!("reading from {}", self.config.describe());
         settings.create_with_context(Context::default()).map_err(|error| error::bad_settings(&doing, &error))
+    }
+
+    /// A client that reads partitions by hand from a place that is there, and stays at their ends.
+    #[cfg(feature = "store")]
+    pub(crate) fn follower(&self) -> Result<Observer, Error> {
+        self.reader_with(&[("fetch.queue.backoff.ms", "5")])
+    }
+
+    /// A client that reads a few records here and there.
+    #[cfg(feature = "store")]
+    pub(crate) fn fetcher(&self) -> Result<Observer, Error> {
+        self.reader_with(&[
+            ("max.partition.fetch.bytes", "65536"),
+            ("queued.min.messages", "100"),
+            ("fetch.queue.backoff.ms", "1"),
+        ])
+    }
+
+    #[cfg(feature = "store")]
+    fn reader_with(&self, settings: &[(&str, &str)]) -> Result<Observer, Error> {
+        let role = Role::Observer { group: "jitney-reader".to_owned() };
+        let mut native = self.config.native(&role, "jitney");
+        native.set("isolation.level", "read_committed").set("auto.offset.reset", "error");
+        native.set("enable.auto.offset.store", "false").set("check.crcs", "true");
+        for (name, value) in settings {
+            native.set(*name, *value);
+        }
+        let doing = format!("reading from {}", self.config.describe());
+        native.create_with_context(Context::default()).map_err(|error| error::bad_settings(&doing, &error))
     }
 
     /// Has the cluster forget a group that has no members, as far as it does.

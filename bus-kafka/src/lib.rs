@@ -37,6 +37,8 @@ mod record;
 mod retry_topics;
 mod settler;
 mod source;
+#[cfg(feature = "store")]
+mod store;
 mod together;
 mod transaction;
 mod window;
@@ -44,6 +46,8 @@ mod window;
 pub use client::Kafka;
 pub use config::{Builder, Mechanism, Tls};
 pub use record::TOMBSTONE_HEADER;
+#[cfg(feature = "store")]
+pub use store::{KafkaStore, StoreBuilder};
 
 /// The client underneath, for programs that also speak to the cluster by themselves.
 pub use rdkafka;
