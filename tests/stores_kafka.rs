@@ -16,35 +16,40 @@ use tokio::task::spawn_blocking;
 
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// Long enough for no process to be taken for dead on a busy machine.
+const SESSION: Duration = Duration::from_secs(20);
+
+/// Where a process or the broker is killed: so long nobody can write behind it.
+const SHORT_SESSION: Duration = Duration::from_secs(4);
+
 /// The variables that tell a writer which store: its cluster, what its topics begin with, and its aggregate types.
 const URL: &str = "JITNEY_TEST_KAFKA_STORE";
 const PREFIX: &str = "JITNEY_TEST_KAFKA_STORE_PREFIX";
 const TYPES: &str = "JITNEY_TEST_KAFKA_STORE_TYPES";
 
-async fn open(url: &str, prefix: &str, types: &[String]) -> Result<KafkaStore, Error> {
+async fn open(url: &str, prefix: &str, types: &[String], session: Duration) -> Result<KafkaStore, Error> {
     let builder = KafkaStore::builder(&format!("{url}/?create_topics=true&partitions=2"));
-    let builder = builder.aggregate_types(types).topic_prefix(prefix);
-    builder.session_timeout(Duration::from_secs(3)).connect().await
+    let builder = builder.aggregate_types(types).topic_prefix(prefix).session_timeout(session);
+    // On a busy machine.
+    builder.answer_within(Duration::from_secs(60)).connect().await
 }
 
 /// A store of its own for each check: topics that nobody else has.
 struct OnKafka {
     url: String,
     prefix: String,
+    session: Duration,
     types: Mutex<Vec<String>>,
 }
 
 impl OnKafka {
     fn new() -> Self {
-        OnKafka::at(jitney_test_servers::kafka_url().unwrap_or_else(|error| panic!("{error}")))
+        OnKafka::at(jitney_test_servers::kafka_url().unwrap_or_else(|error| panic!("{error}")), SESSION)
     }
 
-    fn at(url: String) -> Self {
-        OnKafka {
-            url,
-            prefix: format!("suite-{:08x}.", Env::system().random() >> 32),
-            types: Mutex::default(),
-        }
+    fn at(url: String, session: Duration) -> Self {
+        let prefix = format!("suite-{:08x}.", Env::system().random() >> 32);
+        OnKafka { url, prefix, session, types: Mutex::default() }
     }
 
     fn types(&self) -> Vec<String> {
@@ -55,7 +60,7 @@ impl OnKafka {
 #[async_trait::async_trait]
 impl StoreFixture for OnKafka {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
-        Ok(Arc::new(open(&self.url, &self.prefix, &self.types()).await?))
+        Ok(Arc::new(open(&self.url, &self.prefix, &self.types(), self.session).await?))
     }
 
     async fn prepare(&self, aggregate_types: &[&str]) -> Result<(), Error> {
@@ -84,7 +89,7 @@ impl StoreFixture for OnKafka {
 async fn writer_to_be_killed() {
     let told = |name| std::env::var(name).expect("the suite says which store");
     let types: Vec<_> = told(TYPES).split(' ').map(str::to_owned).collect();
-    let store = open(&told(URL), &told(PREFIX), &types).await.expect("the store opens");
+    let store = open(&told(URL), &told(PREFIX), &types, SHORT_SESSION).await.expect("the store opens");
     write_until_killed(&store).await.expect("the store takes events until the writer is killed");
 }
 
@@ -99,10 +104,8 @@ struct Own {
 }
 
 impl Own {
-    fn new(name: &str) -> Self {
-        let broker = ThrowAway::new(name).start(LIMIT).unwrap();
-        let store = OnKafka::at(broker.url());
-        Own { broker: Arc::new(broker), store }
+    fn at(broker: &Arc<ThrowAwayNode>) -> Self {
+        Own { broker: Arc::clone(broker), store: OnKafka::at(broker.url(), SHORT_SESSION) }
     }
 }
 
@@ -146,11 +149,10 @@ fn shut_down(broker: &ThrowAwayNode) {
 }
 
 #[test]
-fn survives_restarts_of_the_server() {
-    stores::test("survives_restarts_of_the_server", async { Own::new("store-restart") });
-}
-
-#[test]
-fn survives_kills_of_the_server() {
-    stores::test("survives_kills_of_the_server", async { Own::new("store-kill") });
+fn survives_restarts_and_kills_of_the_server() {
+    // Starting a broker is what takes the time here.
+    let broker = Arc::new(ThrowAway::new("store-disturbed").start(LIMIT).unwrap());
+    for check in ["survives_restarts_of_the_server", "survives_kills_of_the_server"] {
+        stores::test(check, async { Own::at(&broker) });
+    }
 }

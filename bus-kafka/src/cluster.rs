@@ -1,5 +1,7 @@
 //! A cluster as one transport sees it: its set-up, the topics that are known to exist, and the clients that ask about it.
 
+#[cfg(feature = "store")]
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use jitney_core::admin::TopicSpec;
 use jitney_core::{Env, Error, ErrorKind};
+#[cfg(feature = "store")]
+use rdkafka::admin::OwnedResourceSpecifier;
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -284,7 +288,7 @@ impl Cluster {
         }
     }
 
-    pub(crate) async fn setting(&self, topic: &str, name: &str) -> Result<Option<String>, Error> {
+    async fn setting(&self, topic: &str, name: &str) -> Result<Option<String>, Error> {
         let options = AdminOptions::new().request_timeout(Some(self.config.connect_timeout));
         let doing = format!("reading the settings of topic `{topic}` of {}", self.config.describe());
         let answers = self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
@@ -294,6 +298,26 @@ impl Cluster {
             Some(Err(code)) => Err(error::failed(&doing, code)),
             None => Ok(None),
         }
+    }
+
+    /// The settings of topics that exist, by name, in the order of `topics`.
+    #[cfg(feature = "store")]
+    pub(crate) async fn settings(&self, topics: &[&str]) -> Result<Vec<HashMap<String, String>>, Error> {
+        let options = AdminOptions::new().request_timeout(Some(self.config.connect_timeout));
+        let doing = format!("reading the settings of topics of {}", self.config.describe());
+        let asked: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let answers = self.admin.describe_configs(&asked, &options).await;
+        let answers = answers.map_err(|error| error::client(&doing, error))?;
+        let mut found = HashMap::new();
+        for answer in answers {
+            let answer = answer.map_err(|code| error::failed(&doing, code))?;
+            if let OwnedResourceSpecifier::Topic(topic) = answer.specifier {
+                let entries = answer.entries.into_iter();
+                let entries = entries.filter_map(|entry| Some((entry.name, entry.value?)));
+                found.insert(topic, entries.collect::<HashMap<_, _>>());
+            }
+        }
+        Ok(topics.iter().map(|topic| found.remove(*topic).unwrap_or_default()).collect())
     }
 
     /// A client that reads partitions by hand, from their beginning to their end.
@@ -319,6 +343,12 @@ impl Cluster {
             ("queued.min.messages", "100"),
             ("fetch.queue.backoff.ms", "1"),
         ])
+    }
+
+    /// A client that sees what is not committed, too.
+    #[cfg(feature = "store")]
+    pub(crate) fn onlooker(&self) -> Result<Observer, Error> {
+        self.reader_with(&[("isolation.level", "read_uncommitted")])
     }
 
     #[cfg(feature = "store")]

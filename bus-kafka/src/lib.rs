@@ -9,6 +9,7 @@
 //!   partition, never beyond; work in flight is finished before a partition goes to another member.
 //! - What is given up goes to `{group}.dead-letters`, what is to wait to `{group}.retry-1s` … `{group}.retry-10m`.
 //! - Groups that are `exactly_once` store outputs and offsets in one transaction.
+//! - With the feature `store`, topics are an event store too: `KafkaStore`.
 //!
 //! ```no_run
 //! use jitney_core::Bus;

@@ -141,6 +141,22 @@ impl Transactions {
         ran
     }
 
+    /// Sends `message` in a transaction that is aborted: so ends what an earlier one has left in that partition.
+    #[cfg(feature = "store")]
+    pub(crate) fn abort_with(&mut self, message: &Message) -> Result<(), Error> {
+        let Some(producer) = self.producer.take() else {
+            let what = format!("{}: there is no producer", self.doing("aborting"));
+            return Err(Error::new(ErrorKind::Transport, what));
+        };
+        let failed = |error| error::client(&self.doing("aborting"), error);
+        producer.begin_transaction().map_err(failed)?;
+        producer.send(record::record(message, 0)).map_err(|(error, _)| failed(error))?;
+        producer.flush(self.limit).map_err(failed)?;
+        producer.abort_transaction(self.limit).map_err(failed)?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
     /// From now on, each message has a batch of its own; false where that is so already.
     #[cfg(feature = "store")]
     pub(crate) fn send_singly(&mut self) -> bool {

@@ -99,6 +99,15 @@ impl Log {
         &self.aggregate_type
     }
 
+    /// Some key that is on this partition.
+    pub(super) fn a_key(&self) -> Bytes {
+        let is_here = |key: &String| {
+            i32::try_from(murmur2::partition(key.as_bytes(), self.partitions)) == Ok(self.place.partition)
+        };
+        let key = (0_u64..).map(|number| number.to_string()).find(is_here);
+        Bytes::from(key.unwrap_or_default())
+    }
+
     /// What is wrong with a record of the store, where something is.
     fn refuse(&self, key: Option<&Bytes>, head: &Head, last: u64) -> Option<String> {
         let partition = murmur2::partition(head.aggregate_id.as_bytes(), self.partitions);

@@ -18,7 +18,7 @@ use super::log::Log;
 use super::place::Follower;
 use super::queue::Queue;
 use super::writer::Writer;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Observer};
 use crate::error;
 use crate::member_context::{MemberContext, Rebalance};
 
@@ -42,6 +42,8 @@ pub(super) struct Membership {
     pub(super) group: String,
     /// The settings of the client.
     pub(super) settings: ClientConfig,
+    /// Sees what is not committed, too.
+    pub(super) onlooker: Arc<Observer>,
     /// The partitions of the topic.
     pub(super) logs: Vec<Arc<Log>>,
 }
@@ -251,6 +253,7 @@ impl Member {
             queue: Arc::clone(&queue),
             transactions: cluster.transactions(name, service),
             member: Arc::downgrade(&self.consumer),
+            onlooker: Arc::clone(&self.membership.onlooker),
             sent: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("jitney-kafka-write".to_owned());

@@ -1,5 +1,7 @@
 //! The topics of a store: what they are called, and that they keep everything.
 
+use std::collections::HashMap;
+
 use jitney_core::admin::TopicSpec;
 use jitney_core::{Error, ErrorKind};
 
@@ -37,13 +39,34 @@ pub(super) async fn verify(cluster: &Cluster, topics: &[(String, Use)]) -> Resul
     let mut missing = Vec::new();
     for (topic, used_for) in topics {
         let shape = cluster.shape_of(topic).await?;
-        match shape {
-            Some(_) => check(cluster, topic, *used_for).await?,
-            None => missing.push((topic, *used_for)),
+        if shape.is_none() {
+            missing.push((topic, *used_for));
         }
         partitions.push(shape.map_or(0, |shape| shape.partitions));
     }
-    if let ([(first, used_for), ..], false) = (&missing[..], cluster.config.create_topics) {
+    make(cluster, &missing).await?;
+    for ((topic, _), partitions) in topics.iter().zip(&mut partitions) {
+        if *partitions == 0 {
+            let shape = cluster.shape_of(topic).await?;
+            *partitions = shape.map(|shape| shape.partitions).ok_or_else(|| {
+                let what =
+                    format!("opening the event store: topic `{topic}` was made and is not there; try again");
+                Error::new(ErrorKind::Transport, what)
+            })?;
+        }
+    }
+    // Those that were missing too: another process may have made one meanwhile, in its own way.
+    let names: Vec<&str> = topics.iter().map(|(topic, _)| topic.as_str()).collect();
+    let settings = cluster.settings(&names).await?;
+    for ((topic, used_for), settings) in topics.iter().zip(&settings) {
+        check(cluster, topic, *used_for, settings)?;
+    }
+    Ok(partitions)
+}
+
+/// Makes topics, where that is allowed.
+async fn make(cluster: &Cluster, missing: &[(&String, Use)]) -> Result<(), Error> {
+    if let ([(first, used_for), ..], false) = (missing, cluster.config.create_topics) {
         let settings: Vec<_> =
             used_for.settings().iter().map(|(name, value)| format!("--config {name}={value}")).collect();
         let settings = settings.join(" ");
@@ -54,42 +77,27 @@ pub(super) async fn verify(cluster: &Cluster, topics: &[(String, Use)]) -> Resul
         );
         return Err(Error::config(what));
     }
+    let count = cluster.config.partitions.unwrap_or(PARTITIONS);
     for wanted in [Use::Events, Use::Snapshots] {
         let of_use = missing.iter().filter(|(_, used_for)| *used_for == wanted);
-        let specs: Vec<_> = of_use
-            .map(|(topic, _)| {
-                let count = cluster.config.partitions.unwrap_or(PARTITIONS);
-                TopicSpec::new(topic.as_str()).partitions(count)
-            })
-            .collect();
+        let specs: Vec<_> =
+            of_use.map(|(topic, _)| TopicSpec::new(topic.as_str()).partitions(count)).collect();
         if !specs.is_empty() {
             cluster.create(&specs, wanted.settings()).await?;
         }
     }
-    for ((topic, used_for), partitions) in topics.iter().zip(&mut partitions) {
-        if *partitions == 0 {
-            // Another process may have made it meanwhile, in its own way.
-            check(cluster, topic, *used_for).await?;
-            *partitions = whole_shape(cluster, topic).await?;
-        }
-    }
-    Ok(partitions)
+    Ok(())
 }
 
-/// The partitions of a topic that was just made.
-async fn whole_shape(cluster: &Cluster, topic: &str) -> Result<u32, Error> {
-    let shape = cluster.shape_of(topic).await?;
-    shape.map(|shape| shape.partitions).ok_or_else(|| {
-        let what = format!("opening the event store: topic `{topic}` was made and is not there; try again");
-        Error::new(ErrorKind::Transport, what)
-    })
-}
-
-async fn check(cluster: &Cluster, topic: &str, used_for: Use) -> Result<(), Error> {
+fn check(
+    cluster: &Cluster,
+    topic: &str,
+    used_for: Use,
+    settings: &HashMap<String, String>,
+) -> Result<(), Error> {
     for (name, wanted) in used_for.settings() {
-        let found = cluster.setting(topic, name).await?;
-        if found.as_deref() != Some(*wanted) {
-            let found = found.unwrap_or_else(|| "nothing".to_owned());
+        let found = settings.get(*name).map_or("nothing", String::as_str);
+        if found != *wanted {
             let what = format!(
                 "opening the event store in {}: topic `{topic}` has `{name}={found}`, and an event store needs `{wanted}`: \
                  `kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {name}={wanted}`",

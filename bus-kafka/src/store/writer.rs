@@ -9,8 +9,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jitney_core::message::Message;
-use jitney_sourcing::{Error, ErrorKind};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use jitney_sourcing::{Error, ErrorKind, StreamId, StreamState};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -19,7 +19,8 @@ use super::judge::{self, Judge};
 use super::log::Log;
 use super::place::Follower;
 use super::queue::Queue;
-use crate::cluster::Cluster;
+use super::wire;
+use crate::cluster::{Cluster, Observer};
 use crate::error;
 use crate::member_context::MemberContext;
 use crate::transaction::{Failed, Transactions};
@@ -38,6 +39,8 @@ pub(super) struct Writer {
     pub(super) transactions: Transactions,
     /// The member of the group that was given the partition.
     pub(super) member: Weak<BaseConsumer<MemberContext>>,
+    /// Sees what is not committed, too.
+    pub(super) onlooker: Arc<Observer>,
     /// What was sent and not answered.
     pub(super) sent: Vec<Command>,
 }
@@ -83,19 +86,63 @@ impl Writer {
         let failed = |error: jitney_core::Error| super::failure::of_cluster(&doing, error);
         self.confirm(&doing)?;
         self.transactions.prepare().map_err(|error| failed(error.into_error()))?;
-        let member = self.member(&doing)?;
+        let end = self.settled_end(&doing)?;
+        self.log.place().block_until(self.cluster.config.transaction_timeout, |position| position >= end)
+    }
+
+    /// Where the partition ends, once no transaction is open in it.
+    ///
+    /// None is, by what the cluster promises, once the transactional id was initialized. Behind the restart of a broker in the middle
+    /// of a transaction, records have been seen that were still undecided then: readers stopped in front of them, and they were
+    /// committed with the next transaction, which knew nothing of them. Nobody was told that they are stored, since an append is
+    /// answered when readers have seen it; so they are aborted before anything is judged.
+    fn settled_end(&mut self, doing: &str) -> Result<u64, Error> {
+        let failed = |error: jitney_core::Error| super::failure::of_cluster(doing, error);
+        let deadline = self.cluster.env.instant() + self.cluster.config.connect_timeout;
+        let mut was_ended = false;
+        loop {
+            let (first, stable) = self.ends(&*self.member(doing)?, doing)?;
+            let (_, end) = self.ends(&self.onlooker, doing)?;
+            if first > 0 {
+                let what = format!("{doing}: its first {first} records were deleted; restore the topic");
+                return Err(Error::new(ErrorKind::Store, what).retryable(false));
+            }
+            if stable >= end {
+                return Ok(u64::try_from(end).unwrap_or(0));
+            }
+            if self.cluster.env.instant() > deadline {
+                let what = format!(
+                    "{doing}: another producer has a transaction open in it since offset {stable}, behind which nothing can be read; end it \
+                     (`kafka-transactions.sh find-hanging`)"
+                );
+                return Err(Error::new(ErrorKind::Store, what));
+            }
+            if !std::mem::replace(&mut was_ended, true) {
+                tracing::warn!(
+                    partition = &*self.queue.place,
+                    stable,
+                    end,
+                    "a transaction was left open, and is aborted"
+                );
+                let place = self.log.place();
+                let stream = StreamId::new(self.log.aggregate_type().to_owned(), place.name.to_string());
+                let nothing = wire::mark(&place.topic, &stream, StreamState::Open, &self.cluster.env)?;
+                let key = self.log.a_key();
+                self.transactions.abort_with(&Message { key: Some(key), ..nothing }).map_err(failed)?;
+            }
+            self.queue.pause(FIRST_PAUSE);
+            if self.queue.is_revoked() {
+                return Err(super::failure::not_owner(doing, &self.queue.place, &self.queue.group));
+            }
+        }
+    }
+
+    /// Where the partition begins and ends for `client`.
+    fn ends<C: ConsumerContext>(&self, client: &BaseConsumer<C>, doing: &str) -> Result<(i64, i64), Error> {
         let place = self.log.place();
         let limit = self.cluster.config.connect_timeout;
-        let (first, end) = member
-            .fetch_watermarks(&place.topic, place.partition, limit)
-            .map_err(|found| failed(error::client(&doing, found)))?;
-        drop(member);
-        if first > 0 {
-            let what = format!("{doing}: its first {first} records were deleted; restore the topic");
-            return Err(Error::new(ErrorKind::Store, what).retryable(false));
-        }
-        let end = u64::try_from(end).unwrap_or(0);
-        place.block_until(self.cluster.config.transaction_timeout, |position| position >= end)
+        let ends = client.fetch_watermarks(&place.topic, place.partition, limit);
+        ends.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))
     }
 
     /// Asks the group whether this process is still the member that it takes it for. Others write here otherwise, and must not

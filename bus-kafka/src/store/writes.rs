@@ -157,6 +157,7 @@ impl KafkaStore {
             service: self.inner.name.clone(),
             group,
             settings,
+            onlooker: Arc::new(cluster.onlooker()?),
             logs: of_type.logs.clone(),
         })?;
         Ok(Arc::clone(known.insert(Arc::new(joined))))
