@@ -148,11 +148,15 @@ fn shut_down(broker: &ThrowAwayNode) {
     assert!(broker.ended(LIMIT), "the broker does not stop");
 }
 
-#[test]
-fn survives_restarts_and_kills_of_the_server() {
-    // Starting a broker is what takes the time here.
-    let broker = Arc::new(ThrowAway::new("store-disturbed").start(LIMIT).unwrap());
-    for check in ["survives_restarts_of_the_server", "survives_kills_of_the_server"] {
-        stores::test(check, async { Own::at(&broker) });
+mod disturbed {
+    use super::*;
+
+    #[test]
+    fn survives_restarts_and_kills_of_the_server() {
+        // Starting a broker is what takes the time here.
+        let broker = Arc::new(ThrowAway::new("store-disturbed").start(LIMIT).unwrap());
+        for check in ["survives_restarts_of_the_server", "survives_kills_of_the_server"] {
+            stores::test(check, async { Own::at(&broker) });
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Records that the store cannot have written.
 
+use jitney::kafka::rdkafka::admin::{AdminClient, AdminOptions};
+use jitney::kafka::rdkafka::client::DefaultClientContext;
+use jitney::kafka::rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use jitney::sourcing::{ErrorKind, EventStore, Position, ReadStream};
 
 use super::store::{Topics, add, append, ids, page, stream};
@@ -57,4 +60,22 @@ async fn an_event_that_was_published_and_not_stored_is_passed_over() {
     let events = store.read_stream(&stream("a"), ReadStream::forward()).await.unwrap();
     assert_eq!(ids(&events), ["1", "2"]);
     assert_eq!(ids(&page(&store, &Position::START).await.unwrap().events), ["1", "2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_were_deleted_are_missed_before_anything_is_answered() {
+    let topics = Topics::new();
+    let store = topics.store().await;
+    add(&store, "a", "1").await;
+    add(&store, "a", "2").await;
+    drop(store);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", topics.brokers()).create().unwrap();
+    let mut places = TopicPartitionList::new();
+    places.add_partition_offset(&topics.topic(), 0, Offset::Offset(1)).unwrap();
+    admin.delete_records(&places, &AdminOptions::new()).await.unwrap();
+    let store = topics.store().await;
+    let read = store.read_stream(&stream("a"), ReadStream::forward()).await.unwrap_err();
+    assert_eq!((read.kind(), read.is_retryable()), (ErrorKind::Store, false), "{read:?}");
+    assert!(read.to_string().contains("were deleted"), "{read}");
 }

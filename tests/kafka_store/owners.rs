@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jitney::kafka::rdkafka::producer::{BaseRecord, Producer};
-use jitney::sourcing::{ErrorKind, EventStore, Position, ReadStream};
+use jitney::sourcing::{Append, ErrorKind, EventStore, Expected, Position, ReadStream};
 use jitney_core::Env;
 
-use super::store::{PATIENCE, Topics, add, append, ids, page, store_as_owner, stream};
+use super::store::{PATIENCE, Topics, add, append, ids, page, store_as_owner, stream, up};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_writes_and_the_next_one_goes_on_where_it_has_ended() {
@@ -22,6 +22,23 @@ async fn one_process_writes_and_the_next_one_goes_on_where_it_has_ended() {
     add(&second, "a", "3").await;
     let events = second.read_stream(&stream("a"), ReadStream::forward()).await.unwrap();
     assert_eq!(ids(&events), ["1", "2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_writer_reads_everything_before_it_judges() {
+    let topics = Topics::new();
+    let first = topics.store().await;
+    // Reading them takes longer than joining the group.
+    for part in 0..4 {
+        let events: Vec<_> = (0..5_000).map(|number| up(&format!("{part}-{number}"))).collect();
+        store_as_owner(&first, Append::to(stream("a"), Expected::Any, events)).await.unwrap();
+    }
+    drop(first);
+    let second = topics.store().await;
+    let again = store_as_owner(&second, append("a", &["3-4999"])).await.unwrap_err();
+    assert_eq!(again.duplicate().map(|known| known.sequence), Some(20_000), "{again:?}");
+    let elsewhere = store_as_owner(&second, Append::to(stream("a"), Expected::New, [up("new")])).await;
+    assert_eq!(elsewhere.unwrap_err().conflict().map(|conflict| conflict.actual), Some(20_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,9 @@ use crate::record;
 /// The longest time between two looks at what has come.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// How long a question to the cluster may take on this thread.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
 /// So many records are taken before it is told how far that is.
 const AT_ONCE: usize = 2_000;
 
@@ -151,19 +154,20 @@ impl Following {
     }
 
     fn failed(&self, error: &KafkaError) {
-        // The client does not say of which partition.
-        if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) {
-            for follower in self.topics.values().flat_map(HashMap::values) {
-                if follower.place().position() == 0 {
-                    let place = follower.place();
-                    place.fail(format!(
-                        "reading partition {} from its first record: records of an event store were deleted; restore the topic",
-                        place.name
-                    ));
-                }
+        tracing::warn!(%error, "following the event store was interrupted");
+        if error.rdkafka_error_code() != Some(Code::AutoOffsetReset) {
+            return;
+        }
+        // A place is not there. The client does not say in which partition, but only the first record can be missing.
+        for follower in self.topics.values().flat_map(HashMap::values) {
+            let place = follower.place();
+            let first = self.consumer.fetch_watermarks(&place.topic, place.partition, ANSWER_WITHIN);
+            if place.position() == 0 && first.is_ok_and(|(first, _)| first > 0) {
+                place.fail(format!(
+                    "reading partition {} from its first record: records of an event store were deleted; restore the topic",
+                    place.name
+                ));
             }
-        } else {
-            tracing::warn!(%error, "following the event store was interrupted");
         }
     }
 }

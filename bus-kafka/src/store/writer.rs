@@ -152,10 +152,10 @@ impl Writer {
         let mut offsets = TopicPartitionList::new();
         // The cluster checks who commits. The offset itself says nothing that anybody reads.
         let offset = Offset::Offset(i64::try_from(place.position()).unwrap_or(0));
+        let member = self.member(doing)?;
         let added = offsets.add_partition_offset(&place.topic, place.partition, offset);
-        let committed = added.and_then(|()| {
-            self.member(doing).map(|member| member.commit(&offsets, CommitMode::Sync)).unwrap_or(Ok(()))
-        });
+        let committed = added.and_then(|()| member.commit(&offsets, CommitMode::Sync));
+        drop(member);
         if self.queue.is_revoked() {
             return Err(super::failure::not_owner(doing, &self.queue.place, &self.queue.group));
         }
