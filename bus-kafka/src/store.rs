@@ -46,7 +46,6 @@ use std::time::Duration;
 use jitney_core::Env;
 use jitney_sourcing::{Error, ErrorKind, Position, StreamId};
 use rdkafka::consumer::Consumer;
-use rdkafka::{Offset, TopicPartitionList};
 
 use self::fetcher::Fetcher;
 use self::log::Log;
@@ -147,20 +146,13 @@ impl KafkaStore {
         let doing = format!("asking where {} ends", self.described());
         let asked: Vec<(String, i32)> =
             places.iter().map(|place| (place.topic.to_string(), place.partition)).collect();
+        // One by one: the client's question about several at once (`offsets_for_times`) may return while it is still under way.
         let answer = self.inner.cluster.ask(&doing, move |observer, limit| {
-            let mut list = TopicPartitionList::with_capacity(asked.len());
-            for (topic, partition) in &asked {
-                list.add_partition_offset(topic, *partition, Offset::End)?;
-            }
-            let found = observer.offsets_for_times(list, limit)?;
-            asked
-                .iter()
-                .map(|(topic, partition)| {
-                    let Some(element) = found.find_partition(topic, *partition) else { return Ok(0) };
-                    element.error()?;
-                    Ok(element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0))
-                })
-                .collect::<Result<Vec<u64>, rdkafka::error::KafkaError>>()
+            let ends = asked.iter().map(|(topic, partition)| {
+                let (_, end) = observer.fetch_watermarks(topic, *partition, limit)?;
+                Ok(u64::try_from(end).unwrap_or(0))
+            });
+            ends.collect::<Result<Vec<u64>, rdkafka::error::KafkaError>>()
         });
         answer.await.map_err(|error| failure::of_cluster(&doing, error))
     }
