@@ -120,6 +120,8 @@ impl Transactions {
                 if self.has_letters && self.settings.get("compression.type") == Some("none") {
                     self.settings.set("compression.type", "gzip");
                 }
+                // One that is ready has the settings of before.
+                self.producer = None;
                 self.run_once(messages, offsets).map_err(|(failed, _)| failed)
             }
             ran => ran.map_err(|(failed, _)| failed),

@@ -36,7 +36,7 @@ SELECT e.epoch, e.tx, e.seq FROM {schema}.events e ORDER BY e.epoch DESC, e.tx D
 macro_rules! chain {
     () => {
         r#"coalesce((CASE WHEN strpos(e.metadata::text, E'\\u') = 0 THEN e.metadata
-            ELSE regexp_replace(e.metadata::text, E'\\\\u(0000|d[89a-f]..)', E'\\\\ufffd', 'gi')::json END
+            ELSE regexp_replace(e.metadata::text, E'(?<!\\\\)((?:\\\\\\\\)*)\\\\u(0000|d[89a-f][0-9a-f][0-9a-f])', E'\\1\\\\ufffd', 'gi')::json END
             -> 'correlationId')::text, '"' || e.event_id || '"') COLLATE "C""#
     };
 }
@@ -44,7 +44,7 @@ macro_rules! chain {
 /// `$2` says whether the name is that of metadata.
 macro_rules! named {
     () => {
-        r"CASE WHEN $2 THEN regexp_replace($1, E'\\\\u(0000|d[89a-f]..)', E'\\\\ufffd', 'gi') ELSE $1 END"
+        r"CASE WHEN $2 THEN regexp_replace($1, E'(?<!\\\\)((?:\\\\\\\\)*)\\\\u(0000|d[89a-f][0-9a-f][0-9a-f])', E'\\1\\\\ufffd', 'gi') ELSE $1 END"
     };
 }
 

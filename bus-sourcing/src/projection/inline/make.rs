@@ -108,7 +108,7 @@ where
         ensure(&core, false).await?;
         let builds = model.builds(projection.name()).await?;
         if let Some(ours) = live(&builds, projection.version())
-            && (ours.inline || adopt(&core, &ours.id).await?)
+            && (ours.inline || (is_near(&core, ours).await? && adopt(&core, &ours.id).await?))
         {
             continue;
         }
@@ -147,6 +147,7 @@ where
         }
         // What had stopped before is tried again: at once here, or later by whoever has the shard.
         let is_late = env.instant().duration_since(began) > *lease;
+        refuse(core.name(), version, &builds)?;
         for build in builds.iter().filter(|build| build.version == version) {
             running.refuse_stopped(build, |shard| is_late || shard.owner.as_ref() == Some(&core.worker))?;
         }
@@ -164,10 +165,30 @@ fn refuse(name: &str, version: u32, builds: &[Build]) -> Result<(), Error> {
             "it is of version {newer}, this program knows version {version}; use a newer version of it"
         ));
     }
-    if builds.iter().any(|build| build.paused && !build.inline) {
+    let is_made = |build: &Build| build.inline && build.version == version;
+    if builds.iter().any(|build| build.paused && !is_made(build)) {
         return refused("it is paused; resume it first".to_owned());
     }
     Ok(())
+}
+
+/// Whether so little is left to be handled that it is worth holding up everybody who appends.
+async fn is_near<P: Projection, M>(core: &Core<P, M>, live: &Build) -> Result<bool, Error> {
+    let end = core.store.end().await?;
+    for shard in &live.shards {
+        let (mut position, mut pages) = (shard.position.clone(), 0);
+        while !position.has_reached(&end) {
+            if pages == rest::MOST_PAGES {
+                return Ok(false);
+            }
+            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
+            if page.position == position {
+                return Ok(false);
+            }
+            (position, pages) = (page.position, pages + 1);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes the live build inline where so little is left to be handled that nobody need wait for it. Whether it is.

@@ -14,12 +14,14 @@ use crate::projection::{ShardRow, builds};
 const IS_INLINE: &str =
     "SELECT EXISTS (SELECT FROM {schema}.projections WHERE projection = $1 AND state = 0 AND inline)";
 
-/// Whoever appends is waited for, and who would append waits, for so long.
+/// Whoever appends is waited for, and so is everybody who has what is locked behind that, for so long each: who would append waits
+/// meanwhile.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '5s'";
 
-const NO_APPENDS: &str = "LOCK TABLE {schema}.events IN SHARE ROW EXCLUSIVE MODE";
+/// A process that stands still in the middle of it holds nobody up for longer.
+const AWAKE: &str = "SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
-const NO_PATIENCE: &str = "SET LOCAL lock_timeout TO DEFAULT";
+const NO_APPENDS: &str = "LOCK TABLE {schema}.events IN SHARE ROW EXCLUSIVE MODE";
 
 const LOCK: &str = "SELECT FROM {schema}.projection_shards WHERE build = $1 ORDER BY shard FOR UPDATE";
 
@@ -43,7 +45,7 @@ pub(super) async fn hold_up_appends(
     schema: &Schema,
     projection: &str,
 ) -> Result<(), Error> {
-    for sql in [PATIENCE, NO_APPENDS, NO_PATIENCE] {
+    for sql in [PATIENCE, AWAKE, NO_APPENDS] {
         let done = sqlx::raw_sql(schema.sql(sql)).execute(&mut *connection).await;
         done.map_err(|error| {
             let doing =
