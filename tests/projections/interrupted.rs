@@ -52,6 +52,36 @@ async fn a_database_that_cuts_its_connections_loses_and_repeats_nothing() {
     assert_eq!(database.rows().await, rows(&all), "none lost, none twice");
 }
 
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_answer_makes_no_dead_letter() {
+    use jitney::sql::sqlx::{Connection, PgConnection, query};
+
+    use crate::bus::{projector, rows};
+    use crate::postgres::Postgres;
+    use crate::setting::{Conduct, Database};
+
+    let (database, conduct, memory) = (Postgres::new().await, Conduct::default(), Memory::new());
+    let projection = projector(&database, &conduct).await.retry(RetryPolicy::attempts(1));
+    let projection = projection.answer_within(Duration::from_millis(100)).prepare().await.unwrap();
+    let app = App::new("reports", Bus::builder(memory.connect()).build())
+        .handlers(projection.handlers(HandlerSpec::new("purses").timeout(Duration::from_secs(10))))
+        .on_dead_letter(|letter| panic!("{letter:?}"))
+        .spawn()
+        .await
+        .unwrap();
+    let mut other = PgConnection::connect(&database.url).await.unwrap();
+    let mut lock = other.begin().await.unwrap();
+    query("LOCK TABLE jitney.projection_streams").execute(&mut *lock).await.unwrap();
+    let all = [Payment::new("a", 1, 5)];
+    Post::new(&Bus::builder(memory.connect()).build()).send(&all).await;
+    until("it was tried three times", async || app.stats()["reports.purses"].retried >= 3).await;
+    lock.rollback().await.unwrap();
+    until("it is handled", async || database.rows().await == rows(&all)).await;
+    until("the bus is empty", async || memory.pending("reports.purses") == 0).await;
+    app.shutdown().await.unwrap();
+}
+
 /// A projection whose handler never ends.
 struct Endless;
 

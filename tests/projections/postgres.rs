@@ -24,7 +24,7 @@ use crate::inline::InlineDatabase;
 use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
 
 pub(crate) struct Postgres {
-    url: String,
+    pub(crate) url: String,
     store: PostgresStore,
     /// One connection, whose prepared statements outlive a swap.
     pub(crate) readers: PgPool,

@@ -60,10 +60,11 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         if !events.iter().all(|event| Mark::can_be_kept(event.head())) {
             return Ok(false);
         }
-        let mut transaction = model.begin(build, settings.lease).await?;
+        let mut transaction = self.answered("begin", model.begin(build, settings.lease)).await?;
         let (mut new, mut repeated) = (Vec::with_capacity(events.len()), 0);
         for event in events.iter().filter(is_for) {
-            match transaction.receive(&Mark::of(event.head()), settings.any_order).await? {
+            let mark = Mark::of(event.head());
+            match self.answered("mark an event", transaction.receive(&mark, settings.any_order)).await? {
                 Received::New => new.push(event.clone()),
                 Received::Overtaken if settings.any_order => new.push(event.clone()),
                 Received::Repeated => repeated += 1,
@@ -75,7 +76,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
             if panics::apply(projection, &new, &mut at).await.is_err() {
                 return Ok(false);
             }
-            match transaction.commit().await.map_err(refusal_of_commit) {
+            match self.answered("commit", transaction.commit()).await.map_err(refusal_of_commit) {
                 Ok(()) => {}
                 Err(Ok(_)) => return Ok(false),
                 Err(Err(error)) => return Err(error),

@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) any_order: bool,
     pub(super) batch: usize,
     pub(super) poll: Duration,
+    pub(super) answer_within: Duration,
     pub(super) lease: Duration,
     pub(super) env: Env,
 }

@@ -96,8 +96,8 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
     async fn take(&self, event: &StoredEvent) -> Result<Taken, Error> {
         let Core { model, projection, build, settings, .. } = self;
         let mark = Mark::of(event.head());
-        let mut transaction = model.begin(build, settings.lease).await?;
-        match transaction.receive(&mark, settings.any_order).await? {
+        let mut transaction = self.answered("begin", model.begin(build, settings.lease)).await?;
+        match self.answered("mark an event", transaction.receive(&mark, settings.any_order)).await? {
             Received::New => {}
             Received::Repeated => {
                 count("jitney_projection_repeated_total", projection, 1);
@@ -120,7 +120,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         if let Err(error) = panics::apply(projection, events, &mut at).await {
             return Ok(Taken::Refused(error));
         }
-        match transaction.commit().await.map_err(refusal_of_commit) {
+        match self.answered("commit", transaction.commit()).await.map_err(refusal_of_commit) {
             Ok(()) => {}
             Err(Ok(refusal)) => return Ok(Taken::Refused(refusal)),
             Err(Err(error)) => return Err(error),
@@ -128,6 +128,20 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         count("jitney_projection_events_total", projection, 1);
         panics::tell(projection, events).await;
         Ok(Taken::Done)
+    }
+
+    /// What the read model's database answers, while it does.
+    pub(super) async fn answered<T>(
+        &self,
+        to: &str,
+        asked: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (limit, name) = (self.settings.answer_within, self.projection.name());
+        self.settings.env.timeout(limit, asked).await.unwrap_or_else(|_| {
+            let what =
+                format!("asking the database of projection `{name}` to {to}: no answer within {limit:?}");
+            Err(Error::new(ErrorKind::Store, what).retryable(true))
+        })
     }
 
     /// Passes an event that is to be skipped, or has the projection stop at it. The event is kept, and comes again.
@@ -153,11 +167,11 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
     /// Marks an event as handled that is not: somebody has decided so, and it is recorded.
     async fn pass(&self, event: &StoredEvent, poison: &PoisonEvent) -> Result<Outcome, Error> {
         let Core { model, projection, build, settings, .. } = self;
-        let mut transaction = model.begin(build, settings.lease).await?;
-        match transaction.receive(&Mark::of(event.head()), true).await? {
+        let mut transaction = self.answered("begin", model.begin(build, settings.lease)).await?;
+        match self.answered("mark an event", transaction.receive(&Mark::of(event.head()), true)).await? {
             Received::Closed => return Ok(self.later()),
             Received::Repeated => return Ok(Outcome::ack()),
-            Received::New | Received::Overtaken => transaction.commit().await?,
+            Received::New | Received::Overtaken => self.answered("commit", transaction.commit()).await?,
         }
         let name = projection.name();
         tracing::error!(projection = name, event = %poison, how = "skipped", "the projection has passed an event");

@@ -93,6 +93,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
             any_order: false,
             batch: 1,
             poll: Duration::from_secs(1),
+            answer_within: Duration::from_secs(8),
             lease: Duration::from_secs(15),
             env: Env::system(),
         };
@@ -137,6 +138,13 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     /// did not answer does; once a second unless told.
     pub fn poll_every(mut self, poll: Duration) -> Self {
         self.settings.poll = poll;
+        self
+    }
+
+    /// How long the database may take to begin a transaction, to mark an event, and to commit; 8 s each unless told. Behind that it is
+    /// taken for one that does not answer. To be less than the handlers' time limit, which counts as an attempt.
+    pub fn answer_within(mut self, limit: Duration) -> Self {
+        self.settings.answer_within = limit;
         self
     }
 
