@@ -94,8 +94,8 @@ starts, with the handler, the backend and the ways out in the message.
 
 ## What a backend may have
 
-Defaults are shown: RabbitMQ keeps no order with `order=none`, EventBridge goes back where its bus has an archive
-(`archive=NAME`), and limits can be set. The memory bus stands in for each of the others with `memory://?semantics=kafka|rabbitmq|eventbridge`; here it has Kafka's rules.
+Defaults are shown, but EventBridge with an archive (`archive=NAME`), without which it cannot go back. RabbitMQ keeps no order with
+`order=none`, and limits can be set. The memory bus stands in for each of the others with `memory://?semantics=kafka|rabbitmq|eventbridge`; here it has Kafka's rules.
 ";
 
 const MIDDLE: &str = "
