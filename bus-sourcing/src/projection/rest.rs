@@ -6,7 +6,42 @@ use super::{Build, Projecting, Projection, ReadModel, ReadModelTransaction, Step
 use crate::{Error, ErrorKind, Position, StoredEvent};
 
 /// No more pages than that are handled while nobody else can.
-pub(super) const MOST_PAGES: usize = 4;
+const MOST_PAGES: usize = 4;
+
+/// How far it is to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Distance {
+    /// No more than is handled here.
+    Near,
+    /// More than that.
+    Far,
+    /// Something in between cannot be read yet.
+    Hidden,
+}
+
+/// How far it is from `position` to all of `target`, by reading alone.
+///
+/// # Errors
+///
+/// When the store does not answer.
+pub(super) async fn distance<P: Projection, M>(
+    core: &Core<P, M>,
+    mut position: Position,
+    target: &[Position],
+) -> Result<Distance, Error> {
+    let mut pages = 0;
+    while !target.iter().all(|target| position.has_reached(target)) {
+        if pages == MOST_PAGES {
+            return Ok(Distance::Far);
+        }
+        let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
+        if page.position == position {
+            return Ok(Distance::Hidden);
+        }
+        (position, pages) = (page.position, pages + 1);
+    }
+    Ok(Distance::Near)
+}
 
 /// Handles in `transaction` what the shards of `build`, which are locked, have not come to of their targets. The events
 /// that `is_new` is true of, of which somebody is to be told behind the commit; none where more is left than is handled

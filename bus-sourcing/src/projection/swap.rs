@@ -6,10 +6,10 @@
 
 use std::sync::PoisonError;
 
-use super::rest::{self, MOST_PAGES};
+use super::rest::{self, Distance};
 use super::step::Core;
 use super::{Build, BuildState, PoisonEvent, Projection, ReadModel, ReadModelTransaction, panics};
-use crate::{Error, ErrorKind, Position, StoredEvent};
+use crate::{Error, ErrorKind, StoredEvent};
 
 /// Lets `next` take the place of `live` where that can be. Whether it has. An error that another try would not mend is kept for
 /// whoever waits for the swap.
@@ -51,10 +51,10 @@ where
     }
     for (number, shard) in (0..).zip(&next.shards) {
         let target = live.ceiling(number, next.shards.len());
-        let is_there = |position: &Position| target.iter().all(|target| position.has_reached(target));
-        let (mut position, mut pages) = (shard.position.clone(), 0);
-        while !is_there(&position) {
-            if pages == MOST_PAGES {
+        match rest::distance(core, shard.position.clone(), &target).await? {
+            Distance::Near => {}
+            Distance::Hidden => return Ok(false),
+            Distance::Far => {
                 let is_at_ceiling = target.iter().any(|target| shard.position.has_reached(target));
                 let stopped = live.shards.iter().find_map(|shard| shard.stopped.as_ref());
                 return match stopped.filter(|_| is_at_ceiling) {
@@ -62,12 +62,6 @@ where
                     None => Ok(false),
                 };
             }
-            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
-            if page.position == position {
-                return Ok(false);
-            }
-            position = page.position;
-            pages += 1;
         }
     }
     Ok(true)

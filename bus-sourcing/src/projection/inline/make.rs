@@ -9,10 +9,11 @@ use jitney_core::Env;
 use super::InlineProjection;
 use crate::projection::handle::LOOK;
 use crate::projection::projector::Settings;
+use crate::projection::rest::{self, Distance};
 use crate::projection::running::RunningProjector;
 use crate::projection::step::Core;
 use crate::projection::worker::{Task, ensure};
-use crate::projection::{Build, BuildId, BuildState, Projection, Projector, ReadModel, panics, rest};
+use crate::projection::{Build, BuildId, BuildState, Projection, Projector, ReadModel, panics};
 use crate::{Error, ErrorKind, EventStore, Position, StoredEvent};
 
 /// A read model in the database of an event store, which can be kept up by the appends.
@@ -174,18 +175,10 @@ fn refuse(name: &str, version: u32, builds: &[Build]) -> Result<(), Error> {
 
 /// Whether so little is left to be handled that it is worth holding up everybody who appends.
 async fn is_near<P: Projection, M>(core: &Core<P, M>, live: &Build) -> Result<bool, Error> {
-    let end = core.store.end().await?;
+    let end = [core.store.end().await?];
     for shard in &live.shards {
-        let (mut position, mut pages) = (shard.position.clone(), 0);
-        while !position.has_reached(&end) {
-            if pages == rest::MOST_PAGES {
-                return Ok(false);
-            }
-            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
-            if page.position == position {
-                return Ok(false);
-            }
-            (position, pages) = (page.position, pages + 1);
+        if rest::distance(core, shard.position.clone(), &end).await? != Distance::Near {
+            return Ok(false);
         }
     }
     Ok(true)
