@@ -4,6 +4,8 @@
 //! The two mirror each other file by file.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod correlation;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod inbox;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod inline;

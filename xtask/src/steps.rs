@@ -91,7 +91,8 @@ pub(crate) fn plan(root: &Path, scope: Scope, tools: Tools) -> Vec<Step> {
             name: "test",
             line: cargo("test --workspace --no-fail-fast")
                 .with_args(packages())
-                .with_args(["--", "--show-output"]),
+                .with_args(["--", "--show-output"])
+                .with_args([format!("--test-threads={}", test_threads())]),
             gate: Gate::OpenForTests(if scope.memory { &[] } else { BROKERS }),
         },
         Step {
@@ -145,6 +146,11 @@ pub(crate) fn plan(root: &Path, scope: Scope, tools: Tools) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// How many tests of one program run at once: most of the time those of brokers wait, and leave the processor to others.
+fn test_threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn left_out(step: &str) -> String {

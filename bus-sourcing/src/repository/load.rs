@@ -43,7 +43,7 @@ impl<A: Aggregate> Replay<A> {
         Replay { state: A::default(), sequence: 0, loaded: Loaded::default() }
     }
 
-    fn follow(&mut self, event: &StoredEvent) -> Result<(), Error> {
+    pub(super) fn follow(&mut self, event: &StoredEvent) -> Result<(), Error> {
         let expected = self.sequence + 1;
         if event.sequence() != expected {
             let (stream, found) = (event.stream(), event.sequence());
@@ -89,8 +89,7 @@ impl<A: Aggregate> Repository<A> {
         as_of: AsOf,
     ) -> Result<Replay<A>, Error> {
         loop {
-            let read = ReadStream::forward().from(replay.sequence + 1).limit(PAGE);
-            let events = self.store.read_stream(stream, read).await?;
+            let events = self.page(stream, replay.sequence + 1).await?;
             for event in &events {
                 if !as_of.includes(event) {
                     return Ok(replay);
@@ -101,5 +100,10 @@ impl<A: Aggregate> Repository<A> {
                 return Ok(replay);
             }
         }
+    }
+
+    /// The events of the stream from the sequence `from` on; fewer than [`PAGE`] where these are the last ones.
+    pub(super) async fn page(&self, stream: &StreamId, from: u64) -> Result<Vec<StoredEvent>, Error> {
+        self.store.read_stream(stream, ReadStream::forward().from(from).limit(PAGE)).await
     }
 }

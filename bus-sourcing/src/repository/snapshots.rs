@@ -10,11 +10,9 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::Repository;
-use super::load::{AsOf, Replay};
+use super::load::{AsOf, PAGE, Replay};
 use crate::aggregate_root::Loaded;
-use crate::{
-    Aggregate, AggregateRoot, Error, ErrorKind, ReadStream, SnapshotPolicy, StoredSnapshot, StreamId,
-};
+use crate::{Aggregate, AggregateRoot, Error, ErrorKind, SnapshotPolicy, StoredSnapshot, StreamId};
 
 /// A command is not answered before its snapshot is saved, and has no reason to wait for longer.
 const SAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -85,31 +83,57 @@ impl<A: Aggregate> Repository<A> {
 
     pub(super) async fn replay(&self, stream: &StreamId) -> Result<Replay<A>, Error> {
         let start = match &self.snapshots {
-            Some(snapshots) => self.replay_from_snapshot(stream, snapshots).await,
+            Some(snapshots) => self.replay_behind_snapshot(stream, snapshots).await?,
             None => None,
         };
-        self.replay_until(stream, start.unwrap_or_else(Replay::from_the_start), AsOf::NOW).await
-    }
-
-    /// The state of the newest snapshot, where there is one that proves to be of this stream.
-    async fn replay_from_snapshot(&self, stream: &StreamId, snapshots: &Snapshots<A>) -> Option<Replay<A>> {
-        match self.verified_snapshot(stream, snapshots).await {
-            Ok(replay) => replay,
-            Err(wrong) => {
-                tracing::warn!(%stream, wrong, "passing over a snapshot; reading the stream from its start");
-                None
-            }
+        match start {
+            Some((replay, true)) => Ok(replay),
+            Some((replay, false)) => self.replay_until(stream, replay, AsOf::NOW).await,
+            None => self.replay_until(stream, Replay::from_the_start(), AsOf::NOW).await,
         }
     }
 
-    /// # Errors
-    ///
-    /// What is wrong with the snapshot.
-    async fn verified_snapshot(
+    /// The state of the newest snapshot, where there is one that proves to be of this stream, taken through the next events;
+    /// and whether these were all.
+    async fn replay_behind_snapshot(
         &self,
         stream: &StreamId,
         snapshots: &Snapshots<A>,
-    ) -> Result<Option<Replay<A>>, String> {
+    ) -> Result<Option<(Replay<A>, bool)>, Error> {
+        let passed_over = |wrong: &str| {
+            tracing::warn!(%stream, wrong, "passing over a snapshot; reading the stream from its start");
+        };
+        let (mut replay, last) = match self.intact_snapshot(stream, snapshots).await {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => return Ok(None),
+            Err(wrong) => {
+                passed_over(&wrong);
+                return Ok(None);
+            }
+        };
+        // With the event that it was made behind, which says whether the stream is still that one.
+        let events = self.page(stream, replay.sequence).await?;
+        if events.first().is_none_or(|event| event.head().event_id != last) {
+            let sequence = replay.sequence;
+            passed_over(&format!("event {sequence} of the stream is not the one that it was made behind"));
+            return Ok(None);
+        }
+        for event in &events[1..] {
+            replay.follow(event)?;
+        }
+        Ok(Some((replay, events.len() < PAGE)))
+    }
+
+    /// The newest snapshot of the stream, and the id of the event that it was made behind.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the snapshot.
+    async fn intact_snapshot(
+        &self,
+        stream: &StreamId,
+        snapshots: &Snapshots<A>,
+    ) -> Result<Option<(Replay<A>, Id)>, String> {
         let Some(store) = self.store.snapshots() else { return Ok(None) };
         let loaded = store.load_snapshot(stream).await;
         let Some(snapshot) = loaded.map_err(|error| error_chain(&error))? else { return Ok(None) };
@@ -119,17 +143,9 @@ impl<A: Aggregate> Repository<A> {
         if snapshot.schema != snapshots.schema {
             return Err("it was made by another version of the state".to_owned());
         }
-        let read = ReadStream::forward().from(snapshot.sequence).limit(1);
-        let last = self.store.read_stream(stream, read).await.map_err(|error| error_chain(&error))?;
-        if last.first().is_none_or(|event| event.head().event_id != snapshot.event_id) {
-            return Err(format!(
-                "event {} of the stream is not the one that it was made behind",
-                snapshot.sequence
-            ));
-        }
         let state = (snapshots.read)(&snapshot.state).map_err(|error| error_chain(&error))?;
         let loaded = Loaded { snapshot_sequence: snapshot.sequence, since: Some(snapshot.time) };
-        Ok(Some(Replay { state, sequence: snapshot.sequence, loaded }))
+        Ok(Some((Replay { state, sequence: snapshot.sequence, loaded }, snapshot.event_id)))
     }
 
     /// Makes a snapshot of `root`, whose last event is `last`, where one is due. What goes wrong is a warning: the events

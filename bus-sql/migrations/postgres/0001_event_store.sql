@@ -22,7 +22,8 @@ CREATE TABLE {schema}.streams (
 CREATE INDEX streams_archived ON {schema}.streams (stream) WHERE state = 1;
 
 -- `tx` is the id of the transaction that stored the event, or that of the stream's event before where that is greater. Payload
--- and metadata are kept letter by letter; times are milliseconds since 1970.
+-- and metadata are kept letter by letter; times are milliseconds since 1970. `correlation` is a number
+-- made of the event's correlation id, which others may have too.
 CREATE TABLE {schema}.events (
     epoch bigint NOT NULL,
     tx bigint NOT NULL,
@@ -36,12 +37,15 @@ CREATE TABLE {schema}.events (
     version_major bigint NOT NULL,
     version_minor bigint NOT NULL,
     time_ms bigint NOT NULL,
+    correlation bigint NOT NULL,
     metadata json NOT NULL,
     payload json NOT NULL,
     CONSTRAINT events_in_order PRIMARY KEY (epoch, tx, seq),
     CONSTRAINT events_of_stream UNIQUE (stream, sequence),
     CONSTRAINT events_by_id UNIQUE (stream, event_id)
 );
+
+CREATE INDEX events_of_correlation ON {schema}.events (correlation, epoch, tx, seq);
 
 -- The newest snapshot of each stream; `state` is JSON text.
 CREATE TABLE {schema}.snapshots (

@@ -24,6 +24,8 @@ CREATE TABLE jitney_events (
     version TEXT NOT NULL,
     -- Milliseconds since 1970.
     time INTEGER NOT NULL,
+    -- A number made of the event's correlation id, which others may have too.
+    correlation INTEGER NOT NULL,
     -- One JSON object.
     metadata TEXT NOT NULL,
     -- JSON, byte by byte as it was appended.
@@ -31,6 +33,8 @@ CREATE TABLE jitney_events (
     UNIQUE (stream, sequence),
     UNIQUE (stream, event_id)
 ) STRICT;
+
+CREATE INDEX jitney_events_of_correlation ON jitney_events (correlation, position);
 
 CREATE TABLE jitney_snapshots (
     aggregate_type TEXT NOT NULL,

@@ -12,6 +12,7 @@ use super::outbox::insert;
 use super::refusal;
 use super::row::{from_u64, position};
 use super::schema::Schema;
+use crate::correlation::number;
 use crate::outbox::rows;
 
 /// How often an append is tried whose reason to fail has gone by the time that it is looked for.
@@ -56,8 +57,8 @@ const APPEND_ONE: &str = concat!(
     "
 INSERT INTO {schema}.events
     (epoch, tx, stream, sequence, aggregate_type, aggregate_id, event_id, event_type,
-     version_major, version_minor, time_ms, metadata, payload)
-SELECT s.last_epoch, s.last_tx, s.stream, s.last_sequence, $1, $2, $5, $6, $7, $8, $9, $10::json, $11::json
+     version_major, version_minor, time_ms, correlation, metadata, payload)
+SELECT s.last_epoch, s.last_tx, s.stream, s.last_sequence, $1, $2, $5, $6, $7, $8, $9, $10, $11::json, $12::json
 FROM s
 RETURNING sequence, epoch, tx, seq"
 );
@@ -67,13 +68,13 @@ const APPEND_SEVERAL: &str = concat!(
     ", e AS (
     INSERT INTO {schema}.events
         (epoch, tx, stream, sequence, aggregate_type, aggregate_id, event_id, event_type,
-         version_major, version_minor, time_ms, metadata, payload)
+         version_major, version_minor, time_ms, correlation, metadata, payload)
     SELECT s.last_epoch, s.last_tx, s.stream, s.last_sequence - cardinality($5) + n.place, $1, $2,
-        n.event_id, n.event_type, n.major, n.minor, n.time_ms, n.metadata::json, n.payload::json
+        n.event_id, n.event_type, n.major, n.minor, n.time_ms, n.correlation, n.metadata::json, n.payload::json
     FROM s, ROWS FROM (
         unnest($5::text[]), unnest($6::text[]), unnest($7::bigint[]), unnest($8::bigint[]),
-        unnest($9::bigint[]), unnest($10::text[]), unnest($11::text[])
-    ) WITH ORDINALITY AS n(event_id, event_type, major, minor, time_ms, metadata, payload, place)
+        unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::text[]), unnest($12::text[])
+    ) WITH ORDINALITY AS n(event_id, event_type, major, minor, time_ms, correlation, metadata, payload, place)
     ORDER BY n.place
     RETURNING seq
 )
@@ -247,6 +248,7 @@ async fn store(
             .bind(i64::from(event.version.major))
             .bind(i64::from(event.version.minor))
             .bind(event.time.as_millisecond())
+            .bind(number(&event.metadata, &event.event_id))
             .bind(metadata)
             .bind(payload(event)),
         (events, ids, metadata) => {
@@ -258,6 +260,7 @@ async fn store(
                 .bind(numbers(|event| i64::from(event.version.major)))
                 .bind(numbers(|event| i64::from(event.version.minor)))
                 .bind(numbers(|event| event.time.as_millisecond()))
+                .bind(numbers(|event| number(&event.metadata, &event.event_id)))
                 .bind(metadata)
                 .bind(texts(payload))
         }

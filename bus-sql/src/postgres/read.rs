@@ -12,8 +12,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row, ValueRef};
 
 use super::error::{Effect, failed};
-use super::row::{COLUMNS, event, event_with_stream, from_u64, from_usize, place, position};
+use super::row::{COLUMNS, event, event_with_stream, from_u64, from_usize, id_and_metadata, place, position};
 use super::schema::Schema;
+use crate::correlation;
 
 /// The place in front of the oldest transaction that runs, in the snapshot of the statement that it is part of.
 pub(super) const WATERMARK: &str = "
@@ -32,36 +33,11 @@ WHERE e.stream = (SELECT stream FROM {schema}.streams WHERE aggregate_type = $1 
 const END: &str = "
 SELECT e.epoch, e.tx, e.seq FROM {schema}.events e ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 1";
 
-/// The name of an event's chain, as in the index `events_by_correlation`.
-macro_rules! chain {
-    () => {
-        r#"coalesce((CASE WHEN strpos(e.metadata::text, E'\\u') = 0 THEN e.metadata
-            ELSE regexp_replace(e.metadata::text, E'(?<!\\\\)((?:\\\\\\\\)*)\\\\u(0000|d[89a-f][0-9a-f][0-9a-f])', E'\\1\\\\ufffd', 'gi')::json END
-            -> 'correlationId')::text, '"' || e.event_id || '"') COLLATE "C""#
-    };
-}
-
-/// `$2` says whether the name is that of metadata.
-macro_rules! named {
-    () => {
-        r"CASE WHEN $2 THEN regexp_replace($1, E'(?<!\\\\)((?:\\\\\\\\)*)\\\\u(0000|d[89a-f][0-9a-f][0-9a-f])', E'\\1\\\\ufffd', 'gi') ELSE $1 END"
-    };
-}
-
-const END_OF_CORRELATION: &str = concat!(
-    "
-SELECT e.epoch, e.tx, e.seq FROM {schema}.events e
-WHERE left(",
-    chain!(),
-    ", 100) = left(",
-    named!(),
-    ", 100) AND ",
-    chain!(),
-    " = ",
-    named!(),
-    "
-ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 1"
-);
+/// Events whose chains have the same number, the newest first.
+const OF_CORRELATION: &str = "
+SELECT e.epoch, e.tx, e.seq, e.event_id, e.metadata FROM {schema}.events e
+WHERE e.correlation = $1 AND (e.epoch, e.tx, e.seq) < ($2, $3, $4)
+ORDER BY e.epoch DESC, e.tx DESC, e.seq DESC LIMIT 16";
 
 /// Reads a part of a stream.
 pub(super) async fn stream(
@@ -126,23 +102,27 @@ pub(super) async fn end_of_correlation(
 ) -> Result<Option<Position>, Error> {
     let doing = format!("looking for the last event of correlation {correlation_id}");
     let failed = |error| failed(&doing, error, Effect::None);
-    let mut newest = None;
-    for (name, is_json) in chain_names(correlation_id) {
-        let query = sqlx::query(schema.sql(END_OF_CORRELATION)).bind(name).bind(is_json);
-        let row = query.fetch_optional(&mut *connection).await.map_err(failed)?;
-        newest = newest.max(row.map(|row| place_of(&row, 0)).transpose().map_err(failed)?);
+    let mut before = [i64::MAX; 3];
+    loop {
+        let [epoch, tx, seq] = before;
+        let rows = sqlx::query(schema.sql(OF_CORRELATION))
+            .bind(correlation::number_of(correlation_id))
+            .bind(epoch)
+            .bind(tx)
+            .bind(seq)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed)?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        for row in &rows {
+            let (event_id, metadata) = id_and_metadata(row)
+                .map_err(|error| Error::new(ErrorKind::Decode, doing.clone()).with_source(error))?;
+            if correlation::chain(&metadata, &event_id) == correlation_id {
+                return Ok(position(place_of(row, 0).map_err(failed)?));
+            }
+        }
+        before = place_of(last, 0).map_err(failed)?;
     }
-    Ok(newest.and_then(position))
-}
-
-/// What the chain of `correlation_id` is named in the index: as JSON where events have it, and in plain quotes where it is
-/// the id of the event that begins it. Mostly that is the same. Whether it is JSON comes along.
-fn chain_names(correlation_id: &Id) -> impl Iterator<Item = (String, bool)> {
-    let id = correlation_id.to_string();
-    let json = serde_json::Value::from(&*id).to_string();
-    let plain = format!("\"{id}\"");
-    let other = (plain != json && !plain.contains('\0')).then_some((plain, false));
-    std::iter::once((json, true)).chain(other)
 }
 
 /// Reads up to `limit` events behind `after`.

@@ -61,13 +61,22 @@ fn decoded(
         version,
     );
     head.sequence = Some(u64::try_from(number(row, 3)?)?);
-    // What is in a column of type `json` is its text.
-    head.metadata = match bytes(row, 9)? {
-        b"{}" => Metadata::default(),
-        text => Metadata::from_json(text)?,
-    };
+    head.metadata = metadata(row, 9)?;
     let payload = Bytes::copy_from_slice(bytes(row, 10)?);
     Ok(StoredEvent::new(Arc::new(head), payload, place))
+}
+
+/// The event's id and its metadata, from the columns 3 and 4.
+pub(super) fn id_and_metadata(row: &PgRow) -> Result<(Id, Metadata), Unfit> {
+    Ok((Id::from(text(row, 3)?), metadata(row, 4)?))
+}
+
+fn metadata(row: &PgRow, column: usize) -> Result<Metadata, Unfit> {
+    // What is in a column of type `json` is its text.
+    match bytes(row, column)? {
+        b"{}" => Ok(Metadata::default()),
+        text => Ok(Metadata::from_json(text)?),
+    }
 }
 
 /// The value as it came. The statements fix the types of their columns: sqlx would look at them for each value.

@@ -14,6 +14,7 @@ use super::error::{damaged, is_unique_violation};
 use super::refusal::refusal;
 use super::streams::{check, state};
 use super::{SqliteStore, inline, outbox};
+use crate::correlation::number;
 use crate::outbox::rows;
 
 /// How many events one statement inserts: a few texts, which stay prepared.
@@ -21,9 +22,9 @@ static INSERTS: LazyLock<[(usize, String); 3]> =
     LazyLock::new(|| [64, 8, 1].map(|rows| (rows, insert_sql(rows))));
 
 fn insert_sql(rows: usize) -> String {
-    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
     format!(
-        "INSERT INTO jitney_events (stream, sequence, event_id, event_type, version, time, metadata, payload) \
+        "INSERT INTO jitney_events (stream, sequence, event_id, event_type, version, time, correlation, metadata, payload) \
          VALUES {values}"
     )
 }
@@ -134,6 +135,7 @@ async fn insert(
                     .bind(&*event.event_type)
                     .bind(event.version.to_string())
                     .bind(event.time.as_millisecond())
+                    .bind(number(&event.metadata, &event.event_id))
                     .bind(metadata)
                     .bind(payload);
             }

@@ -11,8 +11,9 @@ use jitney_sourcing::{
 use sqlx::Row;
 
 use super::error::damaged;
-use super::row::{BEHIND, COLUMNS, event, position};
+use super::row::{BEHIND, COLUMNS, event, metadata, position};
 use super::{SqliteStore, streams};
+use crate::correlation;
 
 static FORWARD: LazyLock<String> = LazyLock::new(|| stream_sql(">=", "ASC"));
 static BACKWARD: LazyLock<String> = LazyLock::new(|| stream_sql("<=", "DESC"));
@@ -157,15 +158,25 @@ pub(super) async fn end_of_correlation(
     store: &SqliteStore,
     correlation_id: &Id,
 ) -> Result<Option<Position>, Error> {
-    // By the index `jitney_events_by_correlation`, whose expression this is.
-    let sql = "SELECT position FROM jitney_events \
-               WHERE coalesce(CASE WHEN json_valid(metadata) THEN metadata ->> '$.correlationId' END, event_id) = ?1 \
-               ORDER BY position DESC LIMIT 1";
-    let query = sqlx::query_scalar::<_, i64>(sql).bind(correlation_id.to_string());
-    let position = query.fetch_optional(store.readers()).await.map_err(|error| {
-        store.failed(&format!("looking for the last event of correlation {correlation_id}"), error)
-    })?;
-    Ok(position.and_then(|position| u64::try_from(position).ok()).map(|position| Position::at([position])))
+    let doing = format!("looking for the last event of correlation {correlation_id}");
+    // Others that share the number of the chain are passed over.
+    let sql = "SELECT position, event_id, metadata FROM jitney_events \
+               WHERE correlation = ?1 ORDER BY position DESC";
+    let query = sqlx::query(sql).bind(correlation::number_of(correlation_id));
+    let mut rows = query.fetch(store.readers());
+    while let Some(row) = rows.try_next().await.map_err(|error| store.failed(&doing, error))? {
+        let position = position(&row, &doing)?;
+        let text =
+            |column: usize| row.try_get::<&str, _>(column).map_err(|error| store.failed(&doing, error));
+        let metadata = metadata(text(2)?).map_err(|error| {
+            let what = format!("{doing}: the metadata of the event at position {position} cannot be read");
+            Error::new(ErrorKind::Decode, what).with_source(error)
+        })?;
+        if correlation::chain(&metadata, &text(1)?.into()) == correlation_id {
+            return Ok(Some(Position::at([position])));
+        }
+    }
+    Ok(None)
 }
 
 /// The number of a position of this store.

@@ -58,11 +58,16 @@ pub(super) fn event(row: &SqliteRow, stream: &StreamId) -> Result<StoredEvent, E
         version,
     );
     head.sequence = Some(sequence);
-    head.metadata = match text(6, "metadata")? {
-        "{}" => Metadata::default(),
-        json => Metadata::from_json(json.as_bytes())
-            .map_err(|error| wrong("its metadata cannot be read").with_source(error))?,
-    };
+    head.metadata = metadata(text(6, "metadata")?)
+        .map_err(|error| wrong("its metadata cannot be read").with_source(error))?;
     let payload = Bytes::copy_from_slice(text(7, "payload")?.as_bytes());
     Ok(StoredEvent::new(Arc::new(head), payload, Position::at([position])))
+}
+
+/// The metadata of that text.
+pub(super) fn metadata(json: &str) -> Result<Metadata, serde_json::Error> {
+    match json {
+        "{}" => Ok(Metadata::default()),
+        json => Metadata::from_json(json.as_bytes()),
+    }
 }

@@ -79,14 +79,14 @@ impl Floor {
         sqlx::raw_sql(statement(counter)).execute(&self.pool).await?;
         self.insert = Some(statement(format!(
             "INSERT INTO {schema}.bare (epoch, tx, seq, stream, sequence, aggregate_type, aggregate_id, event_id, event_type,
-                version_major, version_minor, time_ms, metadata, payload)
-            VALUES (1, 1, nextval('{schema}.bare_seq'), 1, currval('{schema}.bare_seq'), $1, $2, $3, $4, $5, $6, $7, $8::json, $9::json)"
+                version_major, version_minor, time_ms, correlation, metadata, payload)
+            VALUES (1, 1, nextval('{schema}.bare_seq'), 1, currval('{schema}.bare_seq'), $1, $2, $3, $4, $5, $6, $7, $8, $9::json, $10::json)"
         )));
         Ok(self)
     }
 
     async fn insert(&self, id: &str, sql: &SqlStr) -> Result<(), Failure> {
-        let New { id: event_id, metadata, payload, time } = self.new_event()?;
+        let New { id: event_id, correlation, metadata, payload, time } = self.new_event()?;
         sqlx::query(sql.clone())
             .bind(AGGREGATE)
             .bind(id)
@@ -95,6 +95,7 @@ impl Floor {
             .bind(1_i64)
             .bind(0_i64)
             .bind(time)
+            .bind(correlation)
             .bind(metadata)
             .bind(payload)
             .execute(&self.pool)
@@ -104,7 +105,7 @@ impl Floor {
 
     /// One event, where the last one of the stream is between `least` and `most`.
     async fn store(&self, id: &str, least: i64, most: i64) -> Result<(), Failure> {
-        let New { id: event_id, metadata, payload, time } = self.new_event()?;
+        let New { id: event_id, correlation, metadata, payload, time } = self.new_event()?;
         let row = sqlx::query(self.statements.append.clone())
             .bind(AGGREGATE)
             .bind(id)
@@ -115,6 +116,7 @@ impl Floor {
             .bind(1_i64)
             .bind(0_i64)
             .bind(time)
+            .bind(correlation)
             .bind(metadata)
             .bind(payload)
             .fetch_one(&self.pool)
@@ -126,6 +128,7 @@ impl Floor {
     fn new_event(&self) -> Result<New, Failure> {
         Ok(New {
             id: self.env.new_id().to_string(),
+            correlation: self.env.random().cast_signed(),
             metadata: format!("{{\"correlationId\":\"{}\"}}", self.env.new_id()),
             payload: serde_json::to_string(&Deposit::new())?,
             time: self.env.now().as_millisecond(),
@@ -152,6 +155,7 @@ impl Floor {
 /// An event that is stored.
 struct New {
     id: String,
+    correlation: i64,
     metadata: String,
     payload: String,
     time: i64,

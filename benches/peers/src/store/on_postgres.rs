@@ -20,6 +20,9 @@ use super::subject::{Failure, Subject};
 /// As many as there are clients.
 const CONNECTIONS: u32 = 16;
 
+/// So many accounts each has from the start.
+const ACCOUNTS: u32 = 4_000;
+
 /// So long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -68,7 +71,6 @@ impl Database {
         let (peers, filled) = (self.pool_of_peers("peers").await?, self.pool_of_peers("peers_filled").await?);
         let disintegrate = Disintegrate::new(peers.clone(), filled).await;
         let cqrs_es = CqrsEs::new(peers).await?;
-        sqlx::raw_sql("VACUUM ANALYZE").execute(&self.pool).await?;
         let mut all = vec![
             contestant("sqlx, the same statements", floor, |_| true),
             contestant("sqlx, a bare INSERT", bare, |work| matches!(work, Work::Append { .. })),
@@ -87,6 +89,11 @@ impl Database {
             // Its functions have numbers in them that PostgreSQL reads from version 16 on.
             Err(error) => eprintln!("disintegrate-postgres is left out: {error}"),
         }
+        for one in &all {
+            fill_accounts(&one.subject).await.map_err(|error| format!("{}: {error}", one.name))?;
+        }
+        // The server's picture of tables that are nearly empty would have it read them from end to end for each command.
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&self.pool).await?;
         Ok(all)
     }
 
@@ -120,6 +127,25 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// Makes the accounts that are there before anything is measured.
+async fn fill_accounts(subject: &Arc<dyn Subject>) -> Result<(), Failure> {
+    let clients: Vec<_> = (0..CONNECTIONS)
+        .map(|client| {
+            let subject = Arc::clone(subject);
+            tokio::spawn(async move {
+                for account in 0..ACCOUNTS / CONNECTIONS {
+                    subject.command(&format!("before-{client}-{account}")).await?;
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await??;
+    }
+    Ok(())
 }
 
 fn contestant(
