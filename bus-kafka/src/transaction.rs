@@ -128,6 +128,44 @@ impl Transactions {
         }
     }
 
+    /// Stores `messages` in one transaction, by the producer that [`prepare`](Self::prepare) has made. Where that fails, another
+    /// one must be prepared; with the failure, why the cluster did not take a message, where that was the reason.
+    #[cfg(feature = "store")]
+    pub(crate) fn run_prepared(&mut self, messages: &[&Message]) -> Result<(), (Failed, Option<Code>)> {
+        if self.producer.is_none() {
+            let what = format!("{}: there is no producer", self.doing("beginning"));
+            return Err((Failed::Aborted(Error::new(ErrorKind::Transport, what), None), None));
+        }
+        let ran = self.run_once(messages, None);
+        if ran.is_err() {
+            self.producer = None;
+        }
+        ran
+    }
+
+    /// Sends `message` in a transaction that is aborted: so ends what an earlier one has left in that partition.
+    #[cfg(feature = "store")]
+    pub(crate) fn abort_with(&mut self, message: &Message) -> Result<(), Error> {
+        let Some(producer) = self.producer.take() else {
+            let what = format!("{}: there is no producer", self.doing("aborting"));
+            return Err(Error::new(ErrorKind::Transport, what));
+        };
+        let failed = |error| error::client(&self.doing("aborting"), error);
+        producer.begin_transaction().map_err(failed)?;
+        producer.send(record::record(message, 0)).map_err(|(error, _)| failed(error))?;
+        producer.flush(self.limit).map_err(failed)?;
+        producer.abort_transaction(self.limit).map_err(failed)?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// From now on, each message has a batch of its own; false where that is so already.
+    #[cfg(feature = "store")]
+    pub(crate) fn send_singly(&mut self) -> bool {
+        self.settings.set("batch.num.messages", "1");
+        !std::mem::replace(&mut self.is_single, true)
+    }
+
     /// Runs one transaction; with the failure, why the cluster did not take a message, where that was the reason.
     fn run_once(
         &mut self,

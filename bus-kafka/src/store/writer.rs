@@ -1,0 +1,272 @@
+//! The one writer of a partition, on a thread of its own, for as long as the group gives the partition to this process.
+//!
+//! Before it writes, it makes sure that the group still means this process, ends whatever an earlier writer of the partition
+//! has open (`init_transactions` under the partition's own transactional id, which also shuts that writer out), and waits until
+//! everything that is stored was read. After anything that goes wrong it does the same again: what became of a transaction
+//! that was not answered is then known, and is answered, or done anew.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use jitney_core::message::Message;
+use jitney_sourcing::{Error, ErrorKind, StreamId, StreamState};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::claim::{Answer, Command};
+use super::judge::{self, Judge};
+use super::log::Log;
+use super::place::Follower;
+use super::queue::Queue;
+use super::wire;
+use crate::cluster::{Cluster, Observer};
+use crate::error;
+use crate::member_context::MemberContext;
+use crate::transaction::{Failed, Transactions};
+
+/// The first pause before a partition is taken over once more; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Writes to one partition.
+pub(super) struct Writer {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) log: Arc<Log>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) transactions: Transactions,
+    /// The member of the group that was given the partition.
+    pub(super) member: Weak<BaseConsumer<MemberContext>>,
+    /// Sees what is not committed, too.
+    pub(super) onlooker: Arc<Observer>,
+    /// What was sent and not answered.
+    pub(super) sent: Vec<Command>,
+}
+
+/// A request with the answer that it gets once its records are stored.
+struct Judged {
+    command: Command,
+    answer: Answer,
+    records: usize,
+}
+
+impl Writer {
+    /// Writes until the partition is revoked.
+    pub(super) fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        while !self.queue.is_revoked() {
+            match self.take_over() {
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    self.queue.tell(None);
+                    self.settle();
+                    self.serve();
+                }
+                Err(error) => {
+                    tracing::warn!(partition = &*self.queue.place, %error, "taking a partition of the event store over is tried again");
+                    self.queue.tell(Some(error.to_string()));
+                    self.queue.pause(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        for command in self.sent.drain(..) {
+            command.answer(Err(unknown(&self.queue.place)));
+        }
+        // It is gone before another process is told to go on.
+        drop(self.transactions);
+        self.queue.end();
+    }
+
+    /// Shuts out every other writer, and waits until everything that is stored was read.
+    fn take_over(&mut self) -> Result<(), Error> {
+        let doing = format!("taking over partition {}", self.queue.place);
+        let failed = |error: jitney_core::Error| super::failure::of_cluster(&doing, error);
+        self.confirm(&doing)?;
+        self.transactions.prepare().map_err(|error| failed(error.into_error()))?;
+        let end = self.settled_end(&doing)?;
+        self.log.place().block_until(self.cluster.config.transaction_timeout, |position| position >= end)
+    }
+
+    /// Where the partition ends, once no transaction is open in it.
+    ///
+    /// None is, by what the cluster promises, once the transactional id was initialized. Behind the restart of a broker in the middle
+    /// of a transaction, records have been seen that were still undecided then: readers stopped in front of them, and they were
+    /// committed with the next transaction, which knew nothing of them. Nobody was told that they are stored, since an append is
+    /// answered when readers have seen it; so they are aborted before anything is judged.
+    fn settled_end(&mut self, doing: &str) -> Result<u64, Error> {
+        let failed = |error: jitney_core::Error| super::failure::of_cluster(doing, error);
+        let deadline = self.cluster.env.instant() + self.cluster.config.connect_timeout;
+        let mut was_ended = false;
+        loop {
+            let (first, stable) = self.ends(&*self.member(doing)?, doing)?;
+            let (_, end) = self.ends(&self.onlooker, doing)?;
+            if first > 0 {
+                let what = format!("{doing}: its first {first} records were deleted; restore the topic");
+                return Err(Error::new(ErrorKind::Store, what).retryable(false));
+            }
+            if stable >= end {
+                return Ok(u64::try_from(end).unwrap_or(0));
+            }
+            if self.cluster.env.instant() > deadline {
+                let what = format!(
+                    "{doing}: another producer has a transaction open in it since offset {stable}, behind which nothing can be read; end it \
+                     (`kafka-transactions.sh find-hanging`)"
+                );
+                return Err(Error::new(ErrorKind::Store, what));
+            }
+            if !std::mem::replace(&mut was_ended, true) {
+                tracing::warn!(
+                    partition = &*self.queue.place,
+                    stable,
+                    end,
+                    "a transaction was left open, and is aborted"
+                );
+                let place = self.log.place();
+                let stream = StreamId::new(self.log.aggregate_type().to_owned(), place.name.to_string());
+                let nothing = wire::mark(&place.topic, &stream, StreamState::Open, &self.cluster.env)?;
+                let key = self.log.a_key();
+                self.transactions.abort_with(&Message { key: Some(key), ..nothing }).map_err(failed)?;
+            }
+            self.queue.pause(FIRST_PAUSE);
+            if self.queue.is_revoked() {
+                return Err(super::failure::not_owner(doing, &self.queue.place, &self.queue.group));
+            }
+        }
+    }
+
+    /// Where the partition begins and ends for `client`.
+    fn ends<C: ConsumerContext>(&self, client: &BaseConsumer<C>, doing: &str) -> Result<(i64, i64), Error> {
+        let place = self.log.place();
+        let limit = self.cluster.config.connect_timeout;
+        let ends = client.fetch_watermarks(&place.topic, place.partition, limit);
+        ends.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))
+    }
+
+    /// Asks the group whether this process is still the member that it takes it for. Others write here otherwise, and must not
+    /// be shut out.
+    fn confirm(&self, doing: &str) -> Result<(), Error> {
+        let place = self.log.place();
+        let mut offsets = TopicPartitionList::new();
+        // The cluster checks who commits. The offset itself says nothing that anybody reads.
+        let offset = Offset::Offset(i64::try_from(place.position()).unwrap_or(0));
+        let member = self.member(doing)?;
+        let added = offsets.add_partition_offset(&place.topic, place.partition, offset);
+        let committed = added.and_then(|()| member.commit(&offsets, CommitMode::Sync));
+        drop(member);
+        if self.queue.is_revoked() {
+            return Err(super::failure::not_owner(doing, &self.queue.place, &self.queue.group));
+        }
+        committed.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))
+    }
+
+    fn member(&self, doing: &str) -> Result<Arc<BaseConsumer<MemberContext>>, Error> {
+        self.member.upgrade().ok_or_else(|| super::failure::closed(doing))
+    }
+
+    /// Answers what was sent and is stored; the rest is done anew.
+    fn settle(&mut self) {
+        let known = self.log.known();
+        let mut again = Vec::new();
+        for command in self.sent.drain(..) {
+            match judge::stored(&known, &command.request) {
+                Some(parts) => command.answer(Ok(parts)),
+                None if command.put_back() => again.push(command),
+                None => {}
+            }
+        }
+        drop(known);
+        self.queue.put_back(again.into_iter());
+    }
+
+    /// Does what is asked until something goes wrong, or the partition is revoked.
+    fn serve(&mut self) {
+        loop {
+            let commands = self.queue.take();
+            if commands.is_empty() {
+                return;
+            }
+            let (judged, messages, before) = self.judge(commands);
+            let stored = self.store(&messages, before);
+            match stored {
+                Ok(()) => judged.into_iter().for_each(|judged| judged.command.answer(judged.answer)),
+                Err((failed, code)) => {
+                    self.failed(judged, failed, code);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn judge(&self, commands: Vec<Command>) -> (Vec<Judged>, Vec<Message>, u64) {
+        let known = self.log.known();
+        let mut judge = Judge::new(&known, &self.log.place().topic, &self.cluster.env);
+        let mut all = Vec::new();
+        let judged = commands.into_iter().map(|command| {
+            let (answer, messages) = judge.judge(&command.request);
+            let records = messages.len();
+            all.extend(messages);
+            Judged { command, answer, records }
+        });
+        let judged = judged.collect();
+        (judged, all, known.applied())
+    }
+
+    /// Stores messages, and waits until every reader sees them; `before` them there were so many records.
+    fn store(&mut self, messages: &[Message], before: u64) -> Result<(), (Failed, Option<Code>)> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let refs: Vec<&Message> = messages.iter().collect();
+        self.transactions.run_prepared(&refs)?;
+        let behind = before + messages.len() as u64;
+        let limit = self.cluster.config.transaction_timeout;
+        let seen = self.log.place().block_until(limit, |_| self.log.known().applied() >= behind);
+        seen.map_err(|error| {
+            let error = jitney_core::Error::new(jitney_core::ErrorKind::Unknown, error.to_string());
+            (Failed::Unknown(error), None)
+        })
+    }
+
+    /// Keeps what is to be found out or to be done anew, and answers what was to blame.
+    fn failed(&mut self, judged: Vec<Judged>, failed: Failed, code: Option<Code>) {
+        let is_too_large = code == Some(Code::MessageSizeTooLarge);
+        let blamed = match &failed {
+            // A batch is refused as a whole: each is judged for itself when it has one of its own.
+            Failed::Aborted(..) if is_too_large && self.transactions.send_singly() => None,
+            Failed::Aborted(error, Some(index)) if !error.is_retryable() => Some(*index),
+            _ => None,
+        };
+        let error = failed.into_error();
+        tracing::warn!(partition = &*self.queue.place, %error, "a transaction of the event store failed");
+        self.queue.tell(Some(error.to_string()));
+        let (mut first, mut anew) = (0, Vec::new());
+        for Judged { command, records, .. } in judged {
+            let own = first..first + records;
+            first = own.end;
+            match blamed {
+                Some(index) if own.contains(&index) => {
+                    let error =
+                        Error::new(ErrorKind::Invalid, format!("appending: {error}; nothing was stored"));
+                    command.answer(Err(error));
+                }
+                // It was refused by what may not be stored: it is judged anew.
+                _ if records == 0 => anew.push(command),
+                _ => self.sent.push(command),
+            }
+        }
+        anew.retain(Command::put_back);
+        self.queue.put_back(anew.into_iter());
+    }
+}
+
+/// What is said of a request that was sent, where the partition was lost before it was answered.
+pub(super) fn unknown(place: &str) -> Error {
+    let what = format!(
+        "appending: partition {place} went to another process before it was known whether the events are stored; append them again \
+         under the same ids"
+    );
+    Error::new(ErrorKind::Unknown, what)
+}
