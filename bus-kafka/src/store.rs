@@ -20,6 +20,7 @@
 
 mod builder;
 mod claim;
+mod ends;
 mod event_store;
 mod failure;
 mod fetcher;
@@ -45,7 +46,6 @@ use std::time::Duration;
 
 use jitney_core::Env;
 use jitney_sourcing::{Error, ErrorKind, Position, StreamId};
-use rdkafka::consumer::Consumer;
 
 use self::fetcher::Fetcher;
 use self::log::Log;
@@ -144,15 +144,9 @@ impl KafkaStore {
     /// Where partitions end for readers of what is committed.
     async fn ends(&self, places: &[&Place]) -> Result<Vec<u64>, Error> {
         let doing = format!("asking where {} ends", self.described());
-        let asked: Vec<(String, i32)> =
-            places.iter().map(|place| (place.topic.to_string(), place.partition)).collect();
-        // One by one: the client's question about several at once (`offsets_for_times`) may return while it is still under way.
+        let asked: Vec<_> = places.iter().map(|place| (place.topic.clone(), place.partition)).collect();
         let answer = self.inner.cluster.ask(&doing, move |observer, limit| {
-            let ends = asked.iter().map(|(topic, partition)| {
-                let (_, end) = observer.fetch_watermarks(topic, *partition, limit)?;
-                Ok(u64::try_from(end).unwrap_or(0))
-            });
-            ends.collect::<Result<Vec<u64>, rdkafka::error::KafkaError>>()
+            ends::ask(observer, asked.iter().map(|(topic, partition)| (&**topic, *partition)), limit)
         });
         answer.await.map_err(|error| failure::of_cluster(&doing, error))
     }

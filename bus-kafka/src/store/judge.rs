@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use jitney_core::message::{Message, Topic};
 use jitney_core::{Env, Id};
 use jitney_sourcing::{
-    Append, Conflict, Duplicate, Error, Expected, StreamAppend, StreamAppended, StreamId, StreamState,
+    Append, Conflict, Duplicate, Error, Expected, NewEvent, StreamAppend, StreamAppended, StreamId,
+    StreamState,
 };
 
 use super::claim::{Answer, Request};
@@ -150,9 +151,12 @@ pub(super) fn stored(known: &Known, request: &Request) -> Option<Vec<StreamAppen
             .streams()
             .iter()
             .map(|part| {
-                let first = part.events.first()?;
-                let sequence = known.sequence_of(part.stream.aggregate_id(), &first.event_id)?;
-                Some(StreamAppended::behind(sequence - 1, part.events.len()))
+                let sequence_of =
+                    |event: &NewEvent| known.sequence_of(part.stream.aggregate_id(), &event.event_id);
+                let last = sequence_of(part.events.last()?)?;
+                let before = last.checked_sub(part.events.len() as u64)?;
+                let is_whole = sequence_of(part.events.first()?)? == before + 1;
+                is_whole.then(|| StreamAppended::behind(before, part.events.len()))
             })
             .collect(),
         Request::Change { stream, state, .. } => {

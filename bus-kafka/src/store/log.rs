@@ -38,8 +38,8 @@ pub(super) struct Known {
     recent_bytes: usize,
     /// Where the newest event is that is no longer among them.
     evicted: Option<u64>,
-    /// How many records of the store there were.
-    applied: u64,
+    /// Behind the newest record of the store.
+    end: u64,
     /// What is wrong, by offset.
     wrong: BTreeMap<u64, Box<str>>,
 }
@@ -163,7 +163,7 @@ impl Follower for Log {
                 if let Some(stream) = known.streams.get_mut(&*aggregate_id) {
                     stream.state = state;
                 }
-                known.applied += 1;
+                known.end = offset + 1;
             }
             Found::Foreign => tracing::warn!(
                 partition = &*self.place.name,
@@ -189,7 +189,7 @@ impl Known {
             stream.last_time = event.head.time;
             stream.events.push(Entry { offset: event.offset, id: short(&event.head.event_id) });
         }
-        self.applied += 1;
+        self.end = event.offset + 1;
         self.recent_bytes += event.bytes();
         self.recent.push_back(event);
     }
@@ -204,9 +204,9 @@ impl Known {
         }
     }
 
-    /// How many records of the store there were.
-    pub(super) fn applied(&self) -> u64 {
-        self.applied
+    /// Behind the newest record of the store.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 
     /// The sequence of the last event of a stream; 0 where it has none.

@@ -15,6 +15,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::claim::{Answer, Command};
+use super::ends;
 use super::judge::{self, Judge};
 use super::log::Log;
 use super::place::Follower;
@@ -188,9 +189,19 @@ impl Writer {
             if commands.is_empty() {
                 return;
             }
-            let (judged, messages, before) = self.judge(commands);
-            let stored = self.store(&messages, before);
-            match stored {
+            let (mut judged, mut messages) = self.judge(&commands);
+            if judged.iter().any(|(answer, _)| answer.is_err()) {
+                // Another process may have taken the partition over unheard, and have stored what this one has not read yet.
+                if let Err(error) = self.catch_up("refusing an append") {
+                    self.put_back(commands, &error);
+                    return;
+                }
+                (judged, messages) = self.judge(&commands);
+            }
+            let judged = commands.into_iter().zip(judged);
+            let judged: Vec<_> =
+                judged.map(|(command, (answer, records))| Judged { command, answer, records }).collect();
+            match self.store(&messages, &judged) {
                 Ok(()) => judged.into_iter().for_each(|judged| judged.command.answer(judged.answer)),
                 Err((failed, code)) => {
                     self.failed(judged, failed, code);
@@ -200,34 +211,58 @@ impl Writer {
         }
     }
 
-    fn judge(&self, commands: Vec<Command>) -> (Vec<Judged>, Vec<Message>, u64) {
+    /// The answer to each command, and how many of the messages are its.
+    fn judge(&self, commands: &[Command]) -> (Vec<(Answer, usize)>, Vec<Message>) {
         let known = self.log.known();
         let mut judge = Judge::new(&known, &self.log.place().topic, &self.cluster.env);
         let mut all = Vec::new();
-        let judged = commands.into_iter().map(|command| {
+        let judged = commands.iter().map(|command| {
             let (answer, messages) = judge.judge(&command.request);
             let records = messages.len();
             all.extend(messages);
-            Judged { command, answer, records }
+            (answer, records)
         });
         let judged = judged.collect();
-        (judged, all, known.applied())
+        (judged, all)
     }
 
-    /// Stores messages, and waits until every reader sees them; `before` them there were so many records.
-    fn store(&mut self, messages: &[Message], before: u64) -> Result<(), (Failed, Option<Code>)> {
-        if messages.is_empty() {
-            return Ok(());
-        }
+    /// Waits until everything that is stored now was read.
+    fn catch_up(&self, doing: &str) -> Result<(), Error> {
+        let (place, limit) = (self.log.place(), self.cluster.config.connect_timeout);
+        let ends = ends::ask(&*self.member(doing)?, [(&*place.topic, place.partition)], limit);
+        let ends = ends.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))?;
+        place.block_until(limit, |position| ends.iter().all(|end| position >= *end))
+    }
+
+    /// Stores messages, and waits until every reader sees them.
+    ///
+    /// That the cluster has taken a transaction says too little: the next owner may abort it as long as no reader has seen it (see
+    /// [`settled_end`](Self::settled_end)). And that there are more records says nothing: they may be the next owner's.
+    fn store(&mut self, messages: &[Message], judged: &[Judged]) -> Result<(), (Failed, Option<Code>)> {
+        // A transaction is there whole or not at all.
+        let Some(last) = judged.iter().rfind(|judged| judged.records > 0) else { return Ok(()) };
         let refs: Vec<&Message> = messages.iter().collect();
         self.transactions.run_prepared(&refs)?;
-        let behind = before + messages.len() as u64;
-        let limit = self.cluster.config.transaction_timeout;
-        let seen = self.log.place().block_until(limit, |_| self.log.known().applied() >= behind);
-        seen.map_err(|error| {
-            let error = jitney_core::Error::new(jitney_core::ErrorKind::Unknown, error.to_string());
-            (Failed::Unknown(error), None)
-        })
+        let is_seen = |position| {
+            let known = self.log.known();
+            known.end() <= position
+                && judge::stored(&known, &last.command.request).as_ref() == last.answer.as_ref().ok()
+        };
+        let (limit, place) = (self.cluster.config.transaction_timeout, self.log.place());
+        let waited = place.block_until(limit, |position| is_seen(position) || self.queue.is_revoked());
+        if is_seen(place.position()) {
+            return Ok(());
+        }
+        let what = waited.err().unwrap_or_else(|| unknown(&self.queue.place)).to_string();
+        Err((Failed::Unknown(jitney_core::Error::new(jitney_core::ErrorKind::Unknown, what)), None))
+    }
+
+    /// Puts commands back of which nothing was stored.
+    fn put_back(&self, commands: Vec<Command>, error: &Error) {
+        tracing::warn!(partition = &*self.queue.place, %error, "appends to the event store wait");
+        self.queue.tell(Some(error.to_string()));
+        let commands: Vec<_> = commands.into_iter().filter(Command::put_back).collect();
+        self.queue.put_back(commands.into_iter());
     }
 
     /// Keeps what is to be found out or to be done anew, and answers what was to blame.
