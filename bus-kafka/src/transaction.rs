@@ -21,6 +21,10 @@ use crate::{error, record};
 /// How long a full queue is given to drain before the next try.
 const DRAIN: Duration = Duration::from_millis(50);
 
+/// How long is waited at once for answers about messages. Another thread may take the last one, and whoever waits for it here
+/// hears nothing of that before the time is over.
+const ANSWERS: Duration = Duration::from_millis(1);
+
 /// The shortest time that the cluster is given for an answer.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
@@ -269,7 +273,7 @@ impl Transactions {
     /// Waits until every message is answered, or one has failed: those behind it are then held back, and never answered.
     fn flush(&self, producer: &ThreadedProducer<Deliveries>, deadline: Instant) -> KafkaResult<()> {
         loop {
-            match producer.flush(DRAIN) {
+            match producer.flush(ANSWERS) {
                 Err(_) if failure(producer).is_none() && self.env.instant() < deadline => {}
                 flushed => return flushed,
             }

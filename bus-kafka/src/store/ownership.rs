@@ -273,8 +273,6 @@ impl Member {
         drop(state);
         self.shared.tell();
         gone.iter().for_each(|queue| queue.revoke());
-        // Writers that wait for what they have stored to be read wait no longer.
-        self.membership.logs.iter().for_each(|log| log.place().wake());
         let env = &self.membership.cluster.env;
         let deadline = env.instant() + self.membership.cluster.config.revoke_limit;
         while !is_lost && env.instant() < deadline && !gone.iter().all(|queue| queue.is_over()) {

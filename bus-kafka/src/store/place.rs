@@ -65,13 +65,6 @@ impl Place {
         }
     }
 
-    /// Has whoever blocks look again.
-    pub(super) fn wake(&self) {
-        // With the lock, so that nobody who has looked already misses it.
-        let _reached = self.lock();
-        self.grown.notify_all();
-    }
-
     /// It cannot be read any further.
     pub(super) fn fail(&self, what: String) {
         tracing::error!(partition = &*self.name, what, "a partition of the event store cannot be read");

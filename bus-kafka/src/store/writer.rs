@@ -248,13 +248,11 @@ impl Writer {
             known.end() <= position
                 && judge::stored(&known, &last.command.request).as_ref() == last.answer.as_ref().ok()
         };
-        let (limit, place) = (self.cluster.config.transaction_timeout, self.log.place());
-        let waited = place.block_until(limit, |position| is_seen(position) || self.queue.is_revoked());
-        if is_seen(place.position()) {
-            return Ok(());
-        }
-        let what = waited.err().unwrap_or_else(|| unknown(&self.queue.place)).to_string();
-        Err((Failed::Unknown(jitney_core::Error::new(jitney_core::ErrorKind::Unknown, what)), None))
+        let limit = self.cluster.config.transaction_timeout;
+        self.log.place().block_until(limit, is_seen).map_err(|error| {
+            let error = jitney_core::Error::new(jitney_core::ErrorKind::Unknown, error.to_string());
+            (Failed::Unknown(error), None)
+        })
     }
 
     /// Puts commands back of which nothing was stored.
