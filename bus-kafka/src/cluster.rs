@@ -393,7 +393,7 @@ impl Cluster {
 }
 
 /// Nobody is to have a topic of this name: what is asked for is an answer, whatever it is.
-const NO_TOPIC: &str = "jitney-is-anybody-there";
+pub(crate) const NO_TOPIC: &str = "jitney-is-anybody-there";
 
 /// How long the first question waits before it is looked whether waiting makes sense; each further one twice as long.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);

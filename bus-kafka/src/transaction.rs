@@ -15,6 +15,7 @@ use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, Threaded
 use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
 use tokio::time::Instant;
 
+use crate::cluster::NO_TOPIC;
 use crate::context::Context;
 use crate::{error, record};
 
@@ -294,9 +295,11 @@ impl Transactions {
         let made: Result<ThreadedProducer<Deliveries>, _> =
             self.settings.create_with_context(Deliveries::default());
         let producer = made.map_err(|error| Failed::Aborted(error::bad_settings(&doing, &error), None))?;
-        producer
-            .init_transactions(self.limit)
-            .map_err(|error| Failed::Aborted(error::client(&doing, error), None))?;
+        let failed = |error| Failed::Aborted(error::client(&doing, error), None);
+        let deadline = self.env.instant() + self.limit;
+        // Without a connection the client asks for the coordinator half a second later: it waits for one here.
+        producer.client().fetch_metadata(Some(NO_TOPIC), self.limit).map_err(failed)?;
+        producer.init_transactions(self.left(deadline)).map_err(failed)?;
         Ok(producer)
     }
 
