@@ -143,6 +143,13 @@ impl<'k> Judge<'k> {
     }
 }
 
+/// Whether everything of a request that gets this answer was read, and that told: everything before `position` was.
+///
+/// What else was read says nothing: it may be the next owner's, who has aborted this.
+pub(super) fn is_read(known: &Known, position: u64, request: &Request, answer: &Answer) -> bool {
+    known.end() <= position && stored(known, request).as_ref() == answer.as_ref().ok()
+}
+
 /// What became of a request that was sent, where it is known now that nothing of it is on its way: the answer, where it is
 /// stored.
 pub(super) fn stored(known: &Known, request: &Request) -> Option<Vec<StreamAppended>> {
@@ -162,5 +169,67 @@ pub(super) fn stored(known: &Known, request: &Request) -> Option<Vec<StreamAppen
         Request::Change { stream, state, .. } => {
             (known.state(stream.aggregate_id()) == Some(*state)).then(Vec::new)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jitney_core::DomainEvent;
+    use jitney_core::event::{DecodeError, EventType, StoredPayload, Version};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::store::log::Log;
+    use crate::store::place::{Follower, Place};
+
+    #[derive(Serialize, Deserialize)]
+    struct Placed {}
+
+    impl DomainEvent for Placed {
+        const TYPES: &'static [EventType] =
+            &[EventType::new("Placed", "Order", Version::new(1, 0), "Order-events")];
+
+        fn event_type(&self) -> &'static EventType {
+            &Self::TYPES[0]
+        }
+
+        fn decode(payload: &StoredPayload<'_>) -> Result<Self, DecodeError> {
+            payload.read()
+        }
+    }
+
+    fn stream(id: &str) -> StreamId {
+        StreamId::new("Order", id)
+    }
+
+    fn event(id: &str) -> NewEvent {
+        NewEvent::new(id.into(), jiff::Timestamp::UNIX_EPOCH, &Placed {}).unwrap()
+    }
+
+    fn take(log: &Log, offset: u64, id: &str, sequence: u64, event_id: &str) {
+        let topic = Topic::from("Order-events".to_owned());
+        let now = Env::system().now();
+        log.take(offset, wire::event(&topic, &stream(id), sequence, event(event_id), now).unwrap());
+    }
+
+    #[test]
+    fn an_append_was_read_when_its_own_events_were_and_that_was_told() {
+        let log = Log::new(Place::new("Order-events", 0), "Order", 1, 1 << 20);
+        take(&log, 0, "a", 1, "before");
+        let append = Append::to(stream("a"), Expected::Exact(1), [event("first"), event("second")]);
+        let request = Request::Append(append);
+        let answer = Ok(vec![StreamAppended::behind(1, 2)]);
+        let is_read = |position| is_read(&log.known(), position, &request, &answer);
+        assert!(!is_read(1), "nothing of it is there");
+        // Another owner has stored as many events, and more.
+        for (offset, sequence) in [(4, 1), (5, 2), (6, 3)] {
+            take(&log, offset, "b", sequence, &format!("other-{sequence}"));
+        }
+        assert!(!is_read(8), "other events are there");
+        take(&log, 8, "a", 2, "first");
+        assert!(!is_read(9), "half of it is there");
+        take(&log, 9, "a", 3, "second");
+        assert!(!is_read(9), "positions do not hold it yet");
+        assert!(is_read(10));
     }
 }

@@ -243,13 +243,10 @@ impl Writer {
         let Some(last) = judged.iter().rfind(|judged| judged.records > 0) else { return Ok(()) };
         let refs: Vec<&Message> = messages.iter().collect();
         self.transactions.run_prepared(&refs)?;
-        let is_seen = |position| {
-            let known = self.log.known();
-            known.end() <= position
-                && judge::stored(&known, &last.command.request).as_ref() == last.answer.as_ref().ok()
-        };
+        let is_read =
+            |position| judge::is_read(&self.log.known(), position, &last.command.request, &last.answer);
         let limit = self.cluster.config.transaction_timeout;
-        self.log.place().block_until(limit, is_seen).map_err(|error| {
+        self.log.place().block_until(limit, is_read).map_err(|error| {
             let error = jitney_core::Error::new(jitney_core::ErrorKind::Unknown, error.to_string());
             (Failed::Unknown(error), None)
         })
