@@ -28,10 +28,10 @@ const PREFIX: &str = "JITNEY_TEST_KAFKA_STORE_PREFIX";
 const TYPES: &str = "JITNEY_TEST_KAFKA_STORE_TYPES";
 
 async fn open(url: &str, prefix: &str, types: &[String], session: Duration) -> Result<KafkaStore, Error> {
-    let builder = KafkaStore::builder(&format!("{url}/?create_topics=true&partitions=2"));
-    let builder = builder.aggregate_types(types).topic_prefix(prefix).session_timeout(session);
-    // On a busy machine.
-    builder.answer_within(Duration::from_secs(60)).connect().await
+    // The limits are for a busy machine.
+    let url = format!("{url}/?create_topics=true&partitions=2&connect_timeout=40s");
+    let builder = KafkaStore::builder(&url).aggregate_types(types).topic_prefix(prefix);
+    builder.session_timeout(session).answer_within(Duration::from_secs(60)).connect().await
 }
 
 /// A store of its own for each check: topics that nobody else has.

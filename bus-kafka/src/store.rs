@@ -34,6 +34,7 @@ mod reads;
 mod shelf;
 mod snapshots;
 mod tail;
+mod takeover;
 mod topics;
 mod wire;
 mod writer;

@@ -9,10 +9,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jitney_core::message::Message;
-use jitney_sourcing::{Error, ErrorKind, StreamId, StreamState};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use jitney_sourcing::{Error, ErrorKind};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::claim::{Answer, Command};
 use super::ends;
@@ -20,14 +19,13 @@ use super::judge::{self, Judge};
 use super::log::Log;
 use super::place::Follower;
 use super::queue::Queue;
-use super::wire;
 use crate::cluster::{Cluster, Observer};
 use crate::error;
 use crate::member_context::MemberContext;
 use crate::transaction::{Failed, Transactions};
 
 /// The first pause before a partition is taken over once more; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -79,92 +77,6 @@ impl Writer {
         // It is gone before another process is told to go on.
         drop(self.transactions);
         self.queue.end();
-    }
-
-    /// Shuts out every other writer, and waits until everything that is stored was read.
-    fn take_over(&mut self) -> Result<(), Error> {
-        let doing = format!("taking over partition {}", self.queue.place);
-        let failed = |error: jitney_core::Error| super::failure::of_cluster(&doing, error);
-        self.confirm(&doing)?;
-        self.transactions.prepare().map_err(|error| failed(error.into_error()))?;
-        let end = self.settled_end(&doing)?;
-        self.log.place().block_until(self.cluster.config.transaction_timeout, |position| position >= end)
-    }
-
-    /// Where the partition ends, once no transaction is open in it.
-    ///
-    /// None is, by what the cluster promises, once the transactional id was initialized. Behind the restart of a broker in the middle
-    /// of a transaction, records have been seen that were still undecided then: readers stopped in front of them, and they were
-    /// committed with the next transaction, which knew nothing of them. Nobody was told that they are stored, since an append is
-    /// answered when readers have seen it; so they are aborted before anything is judged.
-    fn settled_end(&mut self, doing: &str) -> Result<u64, Error> {
-        let failed = |error: jitney_core::Error| super::failure::of_cluster(doing, error);
-        let deadline = self.cluster.env.instant() + self.cluster.config.connect_timeout;
-        let mut was_ended = false;
-        loop {
-            let (first, stable) = self.ends(&*self.member(doing)?, doing)?;
-            let (_, end) = self.ends(&self.onlooker, doing)?;
-            if first > 0 {
-                let what = format!("{doing}: its first {first} records were deleted; restore the topic");
-                return Err(Error::new(ErrorKind::Store, what).retryable(false));
-            }
-            if stable >= end {
-                return Ok(u64::try_from(end).unwrap_or(0));
-            }
-            if self.cluster.env.instant() > deadline {
-                let what = format!(
-                    "{doing}: another producer has a transaction open in it since offset {stable}, behind which nothing can be read; end it \
-                     (`kafka-transactions.sh find-hanging`)"
-                );
-                return Err(Error::new(ErrorKind::Store, what));
-            }
-            if !std::mem::replace(&mut was_ended, true) {
-                tracing::warn!(
-                    partition = &*self.queue.place,
-                    stable,
-                    end,
-                    "a transaction was left open, and is aborted"
-                );
-                let place = self.log.place();
-                let stream = StreamId::new(self.log.aggregate_type().to_owned(), place.name.to_string());
-                let nothing = wire::mark(&place.topic, &stream, StreamState::Open, &self.cluster.env)?;
-                let key = self.log.a_key();
-                self.transactions.abort_with(&Message { key: Some(key), ..nothing }).map_err(failed)?;
-            }
-            self.queue.pause(FIRST_PAUSE);
-            if self.queue.is_revoked() {
-                return Err(super::failure::not_owner(doing, &self.queue.place, &self.queue.group));
-            }
-        }
-    }
-
-    /// Where the partition begins and ends for `client`.
-    fn ends<C: ConsumerContext>(&self, client: &BaseConsumer<C>, doing: &str) -> Result<(i64, i64), Error> {
-        let place = self.log.place();
-        let limit = self.cluster.config.connect_timeout;
-        let ends = client.fetch_watermarks(&place.topic, place.partition, limit);
-        ends.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))
-    }
-
-    /// Asks the group whether this process is still the member that it takes it for. Others write here otherwise, and must not
-    /// be shut out.
-    fn confirm(&self, doing: &str) -> Result<(), Error> {
-        let place = self.log.place();
-        let mut offsets = TopicPartitionList::new();
-        // The cluster checks who commits. The offset itself says nothing that anybody reads.
-        let offset = Offset::Offset(i64::try_from(place.position()).unwrap_or(0));
-        let member = self.member(doing)?;
-        let added = offsets.add_partition_offset(&place.topic, place.partition, offset);
-        let committed = added.and_then(|()| member.commit(&offsets, CommitMode::Sync));
-        drop(member);
-        if self.queue.is_revoked() {
-            return Err(super::failure::not_owner(doing, &self.queue.place, &self.queue.group));
-        }
-        committed.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))
-    }
-
-    fn member(&self, doing: &str) -> Result<Arc<BaseConsumer<MemberContext>>, Error> {
-        self.member.upgrade().ok_or_else(|| super::failure::closed(doing))
     }
 
     /// Answers what was sent and is stored; the rest is done anew.
@@ -236,8 +148,8 @@ impl Writer {
 
     /// Stores messages, and waits until every reader sees them.
     ///
-    /// That the cluster has taken a transaction says too little: the next owner may abort it as long as no reader has seen it (see
-    /// [`settled_end`](Self::settled_end)). And that there are more records says nothing: they may be the next owner's.
+    /// That the cluster has taken a transaction says too little: the next owner may abort it as long as it was not read (see
+    /// [`take_over`](Self::take_over)). And that there are more records says nothing: they may be the next owner's.
     fn store(&mut self, messages: &[Message], judged: &[Judged]) -> Result<(), (Failed, Option<Code>)> {
         // A transaction is there whole or not at all.
         let Some(last) = judged.iter().rfind(|judged| judged.records > 0) else { return Ok(()) };
