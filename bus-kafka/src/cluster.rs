@@ -1,5 +1,7 @@
 //! A cluster as one transport sees it: its set-up, the topics that are known to exist, and the clients that ask about it.
 
+#[cfg(feature = "store")]
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use jitney_core::admin::TopicSpec;
 use jitney_core::{Env, Error, ErrorKind};
+#[cfg(feature = "store")]
+use rdkafka::admin::OwnedResourceSpecifier;
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -296,6 +300,26 @@ impl Cluster {
         }
     }
 
+    /// The settings of topics that exist, by name, in the order of `topics`.
+    #[cfg(feature = "store")]
+    pub(crate) async fn settings(&self, topics: &[&str]) -> Result<Vec<HashMap<String, String>>, Error> {
+        let options = AdminOptions::new().request_timeout(Some(self.config.connect_timeout));
+        let doing = format!("reading the settings of topics of {}", self.config.describe());
+        let asked: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let answers = self.admin.describe_configs(&asked, &options).await;
+        let answers = answers.map_err(|error| error::client(&doing, error))?;
+        let mut found = HashMap::new();
+        for answer in answers {
+            let answer = answer.map_err(|code| error::failed(&doing, code))?;
+            if let OwnedResourceSpecifier::Topic(topic) = answer.specifier {
+                let entries = answer.entries.into_iter();
+                let entries = entries.filter_map(|entry| Some((entry.name, entry.value?)));
+                found.insert(topic, entries.collect::<HashMap<_, _>>());
+            }
+        }
+        Ok(topics.iter().map(|topic| found.remove(*topic).unwrap_or_default()).collect())
+    }
+
     /// A client that reads partitions by hand, from their beginning to their end.
     pub(crate) fn reader(&self) -> Result<Observer, Error> {
         let mut settings =
@@ -303,6 +327,41 @@ impl Cluster {
         settings.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
         let doing = format!("reading from {}", self.config.describe());
         settings.create_with_context(Context::default()).map_err(|error| error::bad_settings(&doing, &error))
+    }
+
+    /// A client that reads partitions by hand from a place that is there, and stays at their ends.
+    #[cfg(feature = "store")]
+    pub(crate) fn follower(&self) -> Result<Observer, Error> {
+        self.reader_with(&[("fetch.queue.backoff.ms", "5")])
+    }
+
+    /// A client that reads a few records here and there.
+    #[cfg(feature = "store")]
+    pub(crate) fn fetcher(&self) -> Result<Observer, Error> {
+        self.reader_with(&[
+            ("max.partition.fetch.bytes", "65536"),
+            ("queued.min.messages", "100"),
+            ("fetch.queue.backoff.ms", "1"),
+        ])
+    }
+
+    /// A client that sees what is not committed, too.
+    #[cfg(feature = "store")]
+    pub(crate) fn onlooker(&self) -> Result<Observer, Error> {
+        self.reader_with(&[("isolation.level", "read_uncommitted")])
+    }
+
+    #[cfg(feature = "store")]
+    fn reader_with(&self, settings: &[(&str, &str)]) -> Result<Observer, Error> {
+        let role = Role::Observer { group: "jitney-reader".to_owned() };
+        let mut native = self.config.native(&role, "jitney");
+        native.set("isolation.level", "read_committed").set("auto.offset.reset", "error");
+        native.set("enable.auto.offset.store", "false").set("check.crcs", "true");
+        for (name, value) in settings {
+            native.set(*name, *value);
+        }
+        let doing = format!("reading from {}", self.config.describe());
+        native.create_with_context(Context::default()).map_err(|error| error::bad_settings(&doing, &error))
     }
 
     /// Has the cluster forget a group that has no members, as far as it does.
@@ -334,7 +393,7 @@ impl Cluster {
 }
 
 /// Nobody is to have a topic of this name: what is asked for is an answer, whatever it is.
-const NO_TOPIC: &str = "jitney-is-anybody-there";
+pub(crate) const NO_TOPIC: &str = "jitney-is-anybody-there";
 
 /// How long the first question waits before it is looked whether waiting makes sense; each further one twice as long.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);

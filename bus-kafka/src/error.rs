@@ -104,6 +104,8 @@ pub(crate) fn has_no_leader(error: &KafkaError) -> bool {
                 | Code::NotCoordinator
                 | Code::CoordinatorNotAvailable
                 | Code::CoordinatorLoadInProgress
+                // The client has let go of a broker that the cluster does not name at the moment.
+                | Code::DestroyBroker
         )
     )
 }

@@ -9,6 +9,7 @@
 //!   partition, never beyond; work in flight is finished before a partition goes to another member.
 //! - What is given up goes to `{group}.dead-letters`, what is to wait to `{group}.retry-1s` … `{group}.retry-10m`.
 //! - Groups that are `exactly_once` store outputs and offsets in one transaction.
+//! - With the feature `store`, topics are an event store too: `KafkaStore`.
 //!
 //! ```no_run
 //! use jitney_core::Bus;
@@ -37,6 +38,8 @@ mod record;
 mod retry_topics;
 mod settler;
 mod source;
+#[cfg(feature = "store")]
+mod store;
 mod together;
 mod transaction;
 mod window;
@@ -44,6 +47,8 @@ mod window;
 pub use client::Kafka;
 pub use config::{Builder, Mechanism, Tls};
 pub use record::TOMBSTONE_HEADER;
+#[cfg(feature = "store")]
+pub use store::{KafkaStore, StoreBuilder};
 
 /// The client underneath, for programs that also speak to the cluster by themselves.
 pub use rdkafka;

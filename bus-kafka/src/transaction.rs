@@ -15,11 +15,16 @@ use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, Threaded
 use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
 use tokio::time::Instant;
 
+use crate::cluster::NO_TOPIC;
 use crate::context::Context;
 use crate::{error, record};
 
 /// How long a full queue is given to drain before the next try.
 const DRAIN: Duration = Duration::from_millis(50);
+
+/// How long is waited at once for answers about messages. Another thread may take the last one, and whoever waits for it here
+/// hears nothing of that before the time is over.
+const ANSWERS: Duration = Duration::from_millis(1);
 
 /// The shortest time that the cluster is given for an answer.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -128,6 +133,44 @@ impl Transactions {
         }
     }
 
+    /// Stores `messages` in one transaction, by the producer that [`prepare`](Self::prepare) has made. Where that fails, another
+    /// one must be prepared; with the failure, why the cluster did not take a message, where that was the reason.
+    #[cfg(feature = "store")]
+    pub(crate) fn run_prepared(&mut self, messages: &[&Message]) -> Result<(), (Failed, Option<Code>)> {
+        if self.producer.is_none() {
+            let what = format!("{}: there is no producer", self.doing("beginning"));
+            return Err((Failed::Aborted(Error::new(ErrorKind::Transport, what), None), None));
+        }
+        let ran = self.run_once(messages, None);
+        if ran.is_err() {
+            self.producer = None;
+        }
+        ran
+    }
+
+    /// Sends `message` in a transaction that is aborted: so ends what an earlier one has left in that partition.
+    #[cfg(feature = "store")]
+    pub(crate) fn abort_with(&mut self, message: &Message) -> Result<(), Error> {
+        let Some(producer) = self.producer.take() else {
+            let what = format!("{}: there is no producer", self.doing("aborting"));
+            return Err(Error::new(ErrorKind::Transport, what));
+        };
+        let failed = |error| error::client(&self.doing("aborting"), error);
+        producer.begin_transaction().map_err(failed)?;
+        producer.send(record::record(message, 0)).map_err(|(error, _)| failed(error))?;
+        producer.flush(self.limit).map_err(failed)?;
+        producer.abort_transaction(self.limit).map_err(failed)?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// From now on, each message has a batch of its own; false where that is so already.
+    #[cfg(feature = "store")]
+    pub(crate) fn send_singly(&mut self) -> bool {
+        self.settings.set("batch.num.messages", "1");
+        !std::mem::replace(&mut self.is_single, true)
+    }
+
     /// Runs one transaction; with the failure, why the cluster did not take a message, where that was the reason.
     fn run_once(
         &mut self,
@@ -231,7 +274,7 @@ impl Transactions {
     /// Waits until every message is answered, or one has failed: those behind it are then held back, and never answered.
     fn flush(&self, producer: &ThreadedProducer<Deliveries>, deadline: Instant) -> KafkaResult<()> {
         loop {
-            match producer.flush(DRAIN) {
+            match producer.flush(ANSWERS) {
                 Err(_) if failure(producer).is_none() && self.env.instant() < deadline => {}
                 flushed => return flushed,
             }
@@ -252,9 +295,11 @@ impl Transactions {
         let made: Result<ThreadedProducer<Deliveries>, _> =
             self.settings.create_with_context(Deliveries::default());
         let producer = made.map_err(|error| Failed::Aborted(error::bad_settings(&doing, &error), None))?;
-        producer
-            .init_transactions(self.limit)
-            .map_err(|error| Failed::Aborted(error::client(&doing, error), None))?;
+        let failed = |error| Failed::Aborted(error::client(&doing, error), None);
+        let deadline = self.env.instant() + self.limit;
+        // Without a connection the client asks for the coordinator half a second later: it waits for one here.
+        producer.client().fetch_metadata(Some(NO_TOPIC), self.limit).map_err(failed)?;
+        producer.init_transactions(self.left(deadline)).map_err(failed)?;
         Ok(producer)
     }
 

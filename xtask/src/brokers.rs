@@ -18,7 +18,10 @@ pub(crate) struct Broker {
 /// Every test program that needs a real server.
 pub(crate) const BROKERS: &[Broker] = &[
     Broker { server: None, programs: &["throw_away"] },
-    Broker { server: Some(Server::Kafka), programs: &["conformance_kafka", "kafka", "kafka_node"] },
+    Broker {
+        server: Some(Server::Kafka),
+        programs: &["conformance_kafka", "kafka", "kafka_node", "kafka_store", "stores_kafka"],
+    },
     Broker { server: Some(Server::Kafka3), programs: &["conformance_kafka", "kafka_faults"] },
     Broker {
         server: Some(Server::RabbitMq),

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::{try_join, try_join_all};
 use jitney_sourcing::{Append, ErrorKind, EventStore, Expected, NewEvent, StreamId, StreamState};
 
+use tokio::sync::Mutex;
+
 use super::fixture::Disturbance;
 use super::trial::{PAUSE, Trial};
 use super::{expectations, snapshots};
@@ -18,8 +20,8 @@ pub(super) async fn keeps_everything_over_reopening(trial: &Trial<'_>) -> Outcom
     for stream in [&open, &archived, &ended] {
         trial.append(&*store, Append::to(stream.clone(), Expected::New, events.clone())).await?;
     }
-    store.archive(&archived).await?;
-    store.end_stream(&ended, Expected::Any).await?;
+    trial.as_owner(|| store.archive(&archived)).await?;
+    trial.as_owner(|| store.end_stream(&ended, Expected::Any)).await?;
     let end = trial.wait("the end", store.end()).await??;
     drop(store);
 
@@ -71,7 +73,8 @@ const BETWEEN: usize = 120;
 async fn disturbed(trial: &Trial<'_>, disturbance: Disturbance) -> Outcome {
     let start = trial.wait("the end", trial.store().await?.end()).await??;
     let (acknowledged, enough) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-    let writers = (0..WRITERS).map(|_| write(trial, &acknowledged, &enough));
+    let handles = Handles::open(trial).await?;
+    let writers = (0..WRITERS).map(|_| write(trial, &handles, &acknowledged, &enough));
     let disturber = async {
         for time in 1..=2 {
             while acknowledged.load(Ordering::SeqCst) < time * BETWEEN {
@@ -108,14 +111,38 @@ async fn reopened(trial: &Trial<'_>) -> Outcome<Arc<dyn EventStore>> {
         .await
 }
 
+/// Two handles that all writers share: where one does not write to a part of the store, the other may.
+struct Handles([Mutex<Arc<dyn EventStore>>; 2]);
+
+impl Handles {
+    async fn open(trial: &Trial<'_>) -> Outcome<Self> {
+        Ok(Handles([Mutex::new(reopened(trial).await?), Mutex::new(reopened(trial).await?)]))
+    }
+
+    /// The handle of this `turn`.
+    async fn handle(&self, turn: usize) -> Arc<dyn EventStore> {
+        Arc::clone(&*self.0[turn % 2].lock().await)
+    }
+
+    /// Opens the handle of this `turn` anew, unless another writer has done so since it `failed`.
+    async fn reopen(&self, trial: &Trial<'_>, turn: usize, failed: &Arc<dyn EventStore>) -> Outcome {
+        let mut handle = self.0[turn % 2].lock().await;
+        if Arc::ptr_eq(&handle, failed) {
+            *handle = reopened(trial).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Appends to one stream until enough is acknowledged. An append without a clear answer is made again with the same ids.
 async fn write(
     trial: &Trial<'_>,
+    handles: &Handles,
     acknowledged: &AtomicUsize,
     enough: &AtomicUsize,
 ) -> Outcome<(StreamId, Vec<NewEvent>)> {
     let (stream, mut events) = (trial.stream(), Vec::new());
-    let mut store = reopened(trial).await?;
+    let mut turn = 0;
     while acknowledged.load(Ordering::SeqCst) < enough.load(Ordering::SeqCst) {
         tokio::task::yield_now().await;
         let batch = trial.events(1 + trial.random(3));
@@ -124,6 +151,7 @@ async fn write(
         let mut unknown = false;
         let stored = trial.wait("an append to be acknowledged", async {
             loop {
+                let store = handles.handle(turn).await;
                 let error = match store.append(append.clone()).await {
                     Ok(_) => return Ok(()),
                     Err(error) => error,
@@ -131,8 +159,8 @@ async fn write(
                 match error.kind() {
                     ErrorKind::Duplicate if unknown => return Ok(()),
                     ErrorKind::Unknown => unknown = true,
-                    ErrorKind::NotOwner => {}
-                    ErrorKind::Store | ErrorKind::Closed => store = reopened(trial).await?,
+                    ErrorKind::NotOwner => turn += 1,
+                    ErrorKind::Store | ErrorKind::Closed => handles.reopen(trial, turn, &store).await?,
                     _ => {
                         let events = events.len();
                         return Err(Failure(format!(

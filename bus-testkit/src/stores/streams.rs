@@ -105,9 +105,9 @@ pub(super) async fn lists_streams_by_state(trial: &Trial<'_>) -> Outcome {
     for stream in &streams {
         trial.append_some(&*store, stream, 1).await?;
     }
-    store.archive(&streams[1]).await?;
-    store.archive(&streams[4]).await?;
-    store.end_stream(&streams[2], Expected::Any).await?;
+    trial.as_owner(|| store.archive(&streams[1])).await?;
+    trial.as_owner(|| store.archive(&streams[4])).await?;
+    trial.as_owner(|| store.end_stream(&streams[2], Expected::Any)).await?;
     let list = ListStreams::of(aggregate_type.clone());
     for (list, ids) in [
         (list.clone(), "1 2 3 4 5 6"),
@@ -127,12 +127,12 @@ pub(super) async fn lists_streams_by_state(trial: &Trial<'_>) -> Outcome {
 pub(super) async fn archived_streams_take_nothing(trial: &Trial<'_>) -> Outcome {
     let store = trial.store().await?;
     let (stream, mut events) = three_events(trial, &*store).await?;
-    store.archive(&stream).await?;
-    store.archive(&stream).await?;
+    trial.as_owner(|| store.archive(&stream)).await?;
+    trial.as_owner(|| store.archive(&stream)).await?;
     is_in_state(trial, &*store, &stream, StreamState::Archived).await?;
-    takes_nothing(trial, &stream, &events, ErrorKind::Archived).await?;
-    store.restore(&stream).await?;
-    store.restore(&stream).await?;
+    takes_nothing(trial, &*store, (&stream, &events), ErrorKind::Archived).await?;
+    trial.as_owner(|| store.restore(&stream)).await?;
+    trial.as_owner(|| store.restore(&stream)).await?;
     is_in_state(trial, &*store, &stream, StreamState::Open).await?;
     let more = trial.events(1);
     trial.append(&*store, Append::to(stream.clone(), Expected::Exact(3), more.clone())).await?;
@@ -140,21 +140,23 @@ pub(super) async fn archived_streams_take_nothing(trial: &Trial<'_>) -> Outcome 
     expectations::holds(&stream, &trial.stored(&*store, &stream).await?, &events)
 }
 
-/// A stream of three events refuses new ones with an error of `kind`, knows those that it has, and can be read.
+/// A stream of three events refuses new ones with an error of `kind`, knows those that it has, and can be read, all of that
+/// through another handle, or `first` where that is the one that writes.
 async fn takes_nothing(
     trial: &Trial<'_>,
-    stream: &StreamId,
-    events: &[NewEvent],
+    first: &dyn EventStore,
+    (stream, events): (&StreamId, &[NewEvent]),
     kind: ErrorKind,
 ) -> Outcome {
     let store = trial.store().await?;
+    let handles = [&*store, first];
     for expected in [Expected::Any, Expected::Exists, Expected::Exact(3)] {
         let append = trial.append_of(stream, expected, 1);
         let what = format!("an append to a stream that is closed, expecting {expected},");
-        trial.refused(&*store, append, kind, &what).await?;
+        trial.refused_by(handles, append, kind, &what).await?;
     }
     let again = Append::to(stream.clone(), Expected::Exact(2), [events[2].clone()]);
-    trial.refused(&*store, again, ErrorKind::Duplicate, "a known event of a closed stream").await?;
+    trial.refused_by(handles, again, ErrorKind::Duplicate, "a known event of a closed stream").await?;
     expectations::holds(stream, &trial.stored(&*store, stream).await?, events)?;
     let found = trial.wait("an event by its id", store.find_event(stream, &events[1].event_id)).await??;
     ensure!(found.is_some(), "an event of a stream that is closed is not found by its id");
@@ -164,14 +166,30 @@ async fn takes_nothing(
 pub(super) async fn archives_what_can_be_archived(trial: &Trial<'_>) -> Outcome {
     let store = trial.store().await?;
     let missing = trial.stream();
-    refused(store.archive(&missing).await, ErrorKind::Conflict, "archiving a stream without events")?;
-    refused(store.restore(&missing).await, ErrorKind::Conflict, "restoring a stream without events")?;
+    refused(
+        trial.as_owner(|| store.archive(&missing)).await,
+        ErrorKind::Conflict,
+        "archiving a stream without events",
+    )?;
+    refused(
+        trial.as_owner(|| store.restore(&missing)).await,
+        ErrorKind::Conflict,
+        "restoring a stream without events",
+    )?;
     let (ended, _) = three_events(trial, &*store).await?;
-    store.end_stream(&ended, Expected::Any).await?;
-    refused(store.archive(&ended).await, ErrorKind::Ended, "archiving a stream that was ended")?;
-    refused(store.restore(&ended).await, ErrorKind::Ended, "restoring a stream that was ended")?;
+    trial.as_owner(|| store.end_stream(&ended, Expected::Any)).await?;
+    refused(
+        trial.as_owner(|| store.archive(&ended)).await,
+        ErrorKind::Ended,
+        "archiving a stream that was ended",
+    )?;
+    refused(
+        trial.as_owner(|| store.restore(&ended)).await,
+        ErrorKind::Ended,
+        "restoring a stream that was ended",
+    )?;
     let (open, _) = three_events(trial, &*store).await?;
-    store.restore(&open).await?;
+    trial.as_owner(|| store.restore(&open)).await?;
     is_in_state(trial, &*store, &open, StreamState::Open).await?;
     is_in_state(trial, &*store, &ended, StreamState::Ended).await
 }
@@ -183,7 +201,7 @@ pub(super) async fn global_reads_pass_over_archived_streams(trial: &Trial<'_>) -
         trial.append_some(&*store, &archived, count).await?;
         trial.append_some(&*store, &other, count).await?;
     }
-    store.archive(&archived).await?;
+    trial.as_owner(|| store.archive(&archived)).await?;
     let end = trial.wait("the end", store.end()).await??;
     let (plain, all) = (trial.filter().without_archived(), trial.filter());
     let both = [(archived.clone(), 4), (other.clone(), 4)];
@@ -194,7 +212,7 @@ pub(super) async fn global_reads_pass_over_archived_streams(trial: &Trial<'_>) -
         expectations::complete_and_in_order(&read, &both[1..])?;
         expectations::complete_and_in_order(&trial.read_to(store, &all, 2, &end).await?, &both)?;
     }
-    store.restore(&archived).await?;
+    trial.as_owner(|| store.restore(&archived)).await?;
     let end = trial.wait("the end", store.end()).await??;
     expectations::complete_and_in_order(&trial.read_to(&*store, &plain, 3, &end).await?, &both)
 }
@@ -202,9 +220,9 @@ pub(super) async fn global_reads_pass_over_archived_streams(trial: &Trial<'_>) -
 pub(super) async fn ended_streams_take_nothing(trial: &Trial<'_>) -> Outcome {
     let store = trial.store().await?;
     let (stream, events) = three_events(trial, &*store).await?;
-    store.end_stream(&stream, Expected::Exact(3)).await?;
+    trial.as_owner(|| store.end_stream(&stream, Expected::Exact(3))).await?;
     is_in_state(trial, &*store, &stream, StreamState::Ended).await?;
-    takes_nothing(trial, &stream, &events, ErrorKind::Ended).await?;
+    takes_nothing(trial, &*store, (&stream, &events), ErrorKind::Ended).await?;
     let last = info(trial, &*store, &stream).await?.last_sequence;
     ensure!(last == 3, "a stream of 3 events was ended, and its last event is said to be {last}");
     let end = trial.wait("the end", store.end()).await??;
@@ -216,7 +234,7 @@ pub(super) async fn ends_streams_where_expected(trial: &Trial<'_>) -> Outcome {
     let store = trial.store().await?;
     let missing = trial.stream();
     for expected in [Expected::Any, Expected::New, Expected::Exists, Expected::Exact(0)] {
-        let ended = store.end_stream(&missing, expected).await;
+        let ended = trial.as_owner(|| store.end_stream(&missing, expected)).await;
         refused(
             ended,
             ErrorKind::Conflict,
@@ -225,19 +243,19 @@ pub(super) async fn ends_streams_where_expected(trial: &Trial<'_>) -> Outcome {
     }
     let (stream, _) = three_events(trial, &*store).await?;
     for expected in [Expected::New, Expected::Exact(2), Expected::Exact(4)] {
-        let ended = store.end_stream(&stream, expected).await;
+        let ended = trial.as_owner(|| store.end_stream(&stream, expected)).await;
         refused(ended, ErrorKind::Conflict, &format!("ending a stream of 3 events, expecting {expected},"))?;
     }
     is_in_state(trial, &*store, &stream, StreamState::Open).await?;
-    store.archive(&stream).await?;
-    let ended = store.end_stream(&stream, Expected::Any).await;
+    trial.as_owner(|| store.archive(&stream)).await?;
+    let ended = trial.as_owner(|| store.end_stream(&stream, Expected::Any)).await;
     refused(ended, ErrorKind::Archived, "ending a stream that is archived")?;
-    store.restore(&stream).await?;
+    trial.as_owner(|| store.restore(&stream)).await?;
     trial.append_some(&*store, &stream, 1).await?;
-    store.end_stream(&stream, Expected::Exists).await?;
+    trial.as_owner(|| store.end_stream(&stream, Expected::Exists)).await?;
     // Again, wherever it is thought to be.
     for expected in [Expected::Any, Expected::Exact(4), Expected::Exact(1), Expected::New] {
-        store.end_stream(&stream, expected).await?;
+        trial.as_owner(|| store.end_stream(&stream, expected)).await?;
     }
     is_in_state(trial, &*store, &stream, StreamState::Ended).await
 }

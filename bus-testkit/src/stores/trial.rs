@@ -100,6 +100,24 @@ impl<'f> Trial<'f> {
         self.wait("the answer to an append", append_as_owner(&self.env, store, append)).await
     }
 
+    /// What the store answers to a change, once it is the one that writes to that part of the store.
+    pub(super) async fn as_owner<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        change: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        let changing = async {
+            loop {
+                match change().await {
+                    Err(error) if error.kind() == ErrorKind::NotOwner => self.env.sleep(PAUSE).await,
+                    answer => return answer,
+                }
+            }
+        };
+        let (patience, what) = (self.fixture.patience(), "waited in vain to be the one that writes");
+        let changed = self.env.timeout(patience, changing).await;
+        changed.unwrap_or_else(|_| Err(Error::new(ErrorKind::NotOwner, what)))
+    }
+
     /// Appends what the store must take.
     pub(super) async fn append(&self, store: &dyn EventStore, append: Append) -> Outcome<Appended> {
         Ok(self.try_append(store, append).await??)
@@ -123,14 +141,22 @@ impl<'f> Trial<'f> {
         kind: ErrorKind,
         what: &str,
     ) -> Outcome<Error> {
-        match self.try_append(store, append).await? {
-            Ok(appended) => Err(Failure(format!("{what} was taken: {appended:?}"))),
-            Err(error) => {
-                let actual = error.kind();
-                ensure!(actual == kind, "{what} was refused as {actual:?} and not as {kind:?}: {error:?}");
-                Ok(error)
-            }
-        }
+        is_refused(self.try_append(store, append).await?, kind, what)
+    }
+
+    /// Appends through the first of `stores` that writes to that part of the store what must be refused with an error of `kind`.
+    pub(super) async fn refused_by(
+        &self,
+        stores: [&dyn EventStore; 2],
+        append: Append,
+        kind: ErrorKind,
+        what: &str,
+    ) -> Outcome<Error> {
+        let appending = self.as_owner(async || match stores[0].append(append.clone()).await {
+            Err(error) if error.kind() == ErrorKind::NotOwner => stores[1].append(append.clone()).await,
+            answer => answer,
+        });
+        is_refused(appending.await, kind, what)
     }
 
     /// The events of a stream, all of them.
@@ -197,6 +223,17 @@ impl<'f> Trial<'f> {
             }
         })
         .await?
+    }
+}
+
+fn is_refused(answer: Result<Appended, Error>, kind: ErrorKind, what: &str) -> Outcome<Error> {
+    match answer {
+        Ok(appended) => Err(Failure(format!("{what} was taken: {appended:?}"))),
+        Err(error) => {
+            let actual = error.kind();
+            ensure!(actual == kind, "{what} was refused as {actual:?} and not as {kind:?}: {error:?}");
+            Ok(error)
+        }
     }
 }
 

@@ -70,16 +70,21 @@ impl<'t, 'f> Play<'t, 'f> {
             }
             Step::Find { stream, event } => self.find(*stream, *event).await,
             Step::Archive { stream } => {
-                let answer = self.store.archive(&self.plain.streams[*stream].id).await;
+                let answer =
+                    self.trial.as_owner(|| self.store.archive(&self.plain.streams[*stream].id)).await;
                 agree(&answer, self.plain.archive(*stream).map_err(|reason| vec![reason]))
             }
             Step::Restore { stream } => {
-                let answer = self.store.restore(&self.plain.streams[*stream].id).await;
+                let answer =
+                    self.trial.as_owner(|| self.store.restore(&self.plain.streams[*stream].id)).await;
                 agree(&answer, self.plain.restore(*stream).map_err(|reason| vec![reason]))
             }
             Step::End { stream, expected } => {
                 let expected = self.plain.streams[*stream].guessed(*expected);
-                let answer = self.store.end_stream(&self.plain.streams[*stream].id, expected).await;
+                let answer = self
+                    .trial
+                    .as_owner(|| self.store.end_stream(&self.plain.streams[*stream].id, expected))
+                    .await;
                 agree(&answer, self.plain.end(*stream, expected).map_err(|reason| vec![reason]))
             }
             Step::Info { stream } => self.info(*stream).await,
