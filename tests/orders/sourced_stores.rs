@@ -113,7 +113,7 @@ async fn answers_about_the_past(database: &Database) {
     let nobody = call(&["replay", "--store", store, "--aggregate", "nobody"]).await;
     assert_eq!((nobody.code, &*nobody.out), (FAILED, ""));
     assert!(
-        nobody.err.starts_with("error: there is no order `nobody` in the event store in "),
+        nobody.err.starts_with("error: there is no order `nobody` in the event store "),
         "{}",
         nobody.err
     );
