@@ -47,12 +47,12 @@ mod read_model;
 mod services;
 #[path = "orders/sourced.rs"]
 mod sourced;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "kafka", feature = "postgres", feature = "sqlite"))]
 #[path = "orders/sourced_database.rs"]
 mod sourced_database;
-#[cfg(all(any(feature = "postgres", feature = "sqlite"), unix))]
+#[cfg(all(any(feature = "kafka", feature = "postgres", feature = "sqlite"), unix))]
 #[path = "orders/sourced_killed.rs"]
 mod sourced_killed;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "kafka", feature = "postgres", feature = "sqlite"))]
 #[path = "orders/sourced_stores.rs"]
 mod sourced_stores;

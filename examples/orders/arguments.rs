@@ -18,7 +18,7 @@ pub struct Arguments {
     /// has groups of its own and passes over the events of others.
     #[arg(long, value_name = "URL")]
     pub bus: Option<String>,
-    /// Where orders are sourced: the store that has their events, as a URL: `memory`, `sqlite://FILE` or `postgres://…`. What is
+    /// Where orders are sourced: the store that has their events, as a URL: `memory`, `sqlite://FILE`, `postgres://…` or `kafka://…`. What is
     /// there is not done again.
     #[arg(long, value_name = "URL", global = true)]
     pub store: Option<String>,

@@ -11,6 +11,7 @@ pub(crate) mod app;
 pub(crate) mod arguments;
 pub(crate) mod audit;
 pub(crate) mod book;
+pub(crate) mod carry;
 pub(crate) mod cli;
 pub(crate) mod desk;
 pub(crate) mod events;
@@ -22,6 +23,8 @@ pub(crate) mod history;
 pub(crate) mod input;
 pub(crate) mod intake;
 pub(crate) mod item;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka_store;
 pub(crate) mod money;
 pub(crate) mod notification;
 pub(crate) mod order;

@@ -7,6 +7,7 @@ use jitney::prelude::*;
 use jitney::{Error, ErrorKind};
 
 use super::app::Views;
+use super::carry::Carrier;
 use super::desk::Desk;
 use super::events::PlaceOrder;
 use super::input::{Catalogue, Reject, read_orders};
@@ -36,7 +37,7 @@ pub enum Ending {
     Missing(String),
 }
 
-/// Runs `work` on the started application. `rejected` is told of lines that are no orders, `progressed` of how many orders
+/// Runs `work` on the started application, to whose bus `carrier` brings what the store has. `rejected` is told of lines that are no orders, `progressed` of how many orders
 /// are done, and of how many.
 ///
 /// # Errors
@@ -46,11 +47,12 @@ pub async fn run<R: BufRead>(
     running: &RunningApp,
     views: &Views,
     work: Work<'_, R>,
+    carrier: Option<&Carrier>,
     rejected: impl FnMut(Reject),
     mut progressed: impl FnMut(usize, usize),
 ) -> jitney::Result<Ending> {
     let summary = &views.summary;
-    let watch = Watch::new(running, summary).with_outbox(work.store.map(|store| &*store.outbox));
+    let watch = Watch::new(running, summary).with_carrier(carrier);
     let all = place(watch, views, work, rejected, &mut progressed).await?;
     let finished = watch.until(|tally| {
         progressed(tally.done(), all);

@@ -3,28 +3,29 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jitney::outbox::{MemoryOutbox, OutboxStore, Relay};
+use jitney::outbox::{MemoryOutbox, OutboxStore};
 use jitney::prelude::*;
 use jitney::sourcing::{EventStore, Filter, MemoryStore};
 use jitney::{Env, Error, ErrorKind};
 
 use super::book::OrderBook;
+use super::carry::{Carrier, Way};
 use super::order::OrderEvent;
 
 /// What is said where a store is asked for and none is named, or one that there is not.
-pub const STORES: &str = "`--store memory`, `--store sqlite://orders.db` (with `--features sqlite`) or `--store \
-                          postgres://localhost/orders` (with `--features postgres`)";
+pub const STORES: &str = "`--store memory`, `--store sqlite://orders.db` (with `--features sqlite`), `--store \
+                          postgres://localhost/orders` (with `--features postgres`) or `--store kafka://localhost:9092` \
+                          (with `--features kafka`)";
 
-/// A store with its outbox: what is appended is in both, or in neither.
+/// A store, and how its events come to the bus.
 #[derive(Clone)]
 pub struct Store {
     pub events: Arc<dyn EventStore>,
-    /// What no relay has published yet.
-    pub outbox: Arc<dyn OutboxStore>,
-    /// A read model in the same database; none in memory.
+    /// A read model in the same database; none in memory, and none on Kafka.
     pub book: Option<Arc<dyn OrderBook>>,
-    relay: Arc<dyn Fn(&Bus) -> Relay + Send + Sync>,
+    way: Way,
 }
 
 impl Store {
@@ -53,6 +54,10 @@ impl Store {
                 let book = jitney::sql::PostgresReadModel::of(&store);
                 Ok(Store { book: Some(Arc::new(book)), ..Store::of(store, outbox) })
             }
+            #[cfg(feature = "kafka")]
+            "kafka" => super::kafka_store::open(url, true).await,
+            #[cfg(not(feature = "kafka"))]
+            "kafka" => Err(wrong("opening the store: Kafka is not compiled in; add `--features kafka`")),
             #[cfg(not(feature = "sqlite"))]
             "sqlite" => Err(wrong("opening the store: SQLite is not compiled in; add `--features sqlite`")),
             #[cfg(not(feature = "postgres"))]
@@ -81,6 +86,8 @@ impl Store {
                 }
                 _ => Store::open(url).await,
             },
+            #[cfg(feature = "kafka")]
+            "kafka" => super::kafka_store::open(url, false).await,
             _ => Store::open(url).await,
         }
     }
@@ -92,19 +99,24 @@ impl Store {
         Store::of(store, outbox)
     }
 
+    /// A store with its outbox: what is appended is in both, or in neither.
     fn of(events: impl EventStore, outbox: impl OutboxStore + Clone) -> Self {
-        let to_be_published = outbox.clone();
-        Store {
-            events: Arc::new(events),
-            outbox: Arc::new(outbox),
-            book: None,
-            relay: Arc::new(move |bus| Relay::new(to_be_published.clone(), bus)),
-        }
+        Store { events: Arc::new(events), book: None, way: Way::through(outbox) }
     }
 
-    /// What publishes from the outbox to `bus`.
-    pub fn relay(&self, bus: &Bus) -> Relay {
-        (self.relay)(bus)
+    /// A store that is in no transaction with anything else.
+    #[cfg(feature = "kafka")]
+    pub fn alone(events: impl EventStore) -> Self {
+        Store { events: Arc::new(events), book: None, way: Way::Read }
+    }
+
+    /// Begins to carry what is new to `bus`. A process that was killed holds its part of an outbox for `lease`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Way::start`].
+    pub async fn carry(&self, bus: &Bus, lease: Duration) -> jitney::Result<Carrier> {
+        self.way.start(&self.events, bus, lease).await
     }
 }
 

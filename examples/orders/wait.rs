@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jitney::app::RunningApp;
-use jitney::outbox::OutboxStore;
 use jitney::prelude::*;
 use jitney::{Error, ErrorKind};
 
+use super::carry::Carrier;
 use super::summary::{OrderSummary, Tally};
 
 /// Without any progress for so long, nothing is waited for any more.
@@ -21,17 +21,17 @@ const STILL: Duration = Duration::from_secs(1);
 pub struct Watch<'a> {
     running: &'a RunningApp,
     summary: &'a OrderSummary,
-    outbox: Option<&'a dyn OutboxStore>,
+    carrier: Option<&'a Carrier>,
 }
 
 impl<'a> Watch<'a> {
     pub fn new(running: &'a RunningApp, summary: &'a OrderSummary) -> Self {
-        Watch { running, summary, outbox: None }
+        Watch { running, summary, carrier: None }
     }
 
-    /// What is in `outbox` is on its way to the bus, too.
-    pub fn with_outbox(self, outbox: Option<&'a dyn OutboxStore>) -> Self {
-        Watch { outbox, ..self }
+    /// What `carrier` is to carry is on its way to the bus, too.
+    pub fn with_carrier(self, carrier: Option<&'a Carrier>) -> Self {
+        Watch { carrier, ..self }
     }
 
     pub fn bus(&self) -> &'a Bus {
@@ -96,9 +96,9 @@ impl<'a> Watch<'a> {
             return Err(Error::new(ErrorKind::Closed, what));
         }
         let before = self.running.stats();
-        // An event is on the bus before it leaves the outbox: looked for in this order, it is in one of them.
-        if let Some(outbox) = self.outbox
-            && outbox.backlog().await?.pending > 0
+        // An event is on the bus before it was carried there: looked for in this order, it is in one of the two places.
+        if let Some(carrier) = self.carrier
+            && carrier.is_behind().await?
         {
             return Ok(false);
         }

@@ -1,20 +1,17 @@
 //! A run in one process: the application is started, given its orders, and stopped.
 
 use std::io::BufRead;
-use std::time::Duration;
 
 use jitney::prelude::*;
 
 use super::app::{Views, app, sourced};
+use super::carry::LEASE;
 use super::input::Reject;
 use super::past::chains;
 use super::report::Report;
 use super::run::{Ending, Work, run};
 use super::scope::Scope;
 use super::wait::PATIENCE;
-
-/// When a process was killed, the next one publishes what is in its outbox within this time.
-const LEASE: Duration = Duration::from_secs(2);
 
 /// Does `work` on `bus`, which is closed behind it.
 ///
@@ -36,19 +33,23 @@ pub async fn whole<R: BufRead>(
         views.scope = Scope::new(bus.env(), chains(work.store, work.history).await?);
         build(bus.clone(), views).provision().await?;
     }
+    // Behind this end of the store nothing is appended before the application runs; what is before it is recalled.
+    let carrier = match work.store {
+        Some(store) => Some(store.carry(&bus, LEASE).await?),
+        None => None,
+    };
     let running = build(bus.clone(), views).keep_buses_open().spawn().await?;
-    let relay = work.store.map(|store| store.relay(&bus).lease(LEASE).spawn());
-    let ending = run(&running, views, work, rejected, progressed).await;
+    let ending = run(&running, views, work, carrier.as_ref(), rejected, progressed).await;
     let report = Report::new(views, &running.stats());
     let groups: Vec<_> = running.health().groups.into_iter().map(|group| group.name).collect();
     let stopped = running.shutdown().await;
-    let relayed = match relay {
-        Some(relay) => relay.shutdown().await,
+    let carried = match carrier {
+        Some(carrier) => carrier.shutdown().await,
         None => Ok(()),
     };
     let cleared = views.scope.clear(&bus, groups).await;
     let closed = bus.close(PATIENCE).await;
     let ending = ending?;
-    stopped.and(relayed).and(cleared).and(closed)?;
+    stopped.and(carried).and(cleared).and(closed)?;
     Ok((ending, report))
 }

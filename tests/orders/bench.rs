@@ -61,7 +61,7 @@ impl Bench {
             TestApp::run(move |bus| build(bus, &state)).semantics(semantics).faults(faults).seed(seed).await;
         let work =
             Work { input: input.as_bytes(), catalogue: &catalogue(), history: &history, store: None, repeat };
-        let ending = run(app.running(), &views, work, |_| {}, |_, _| {}).await.unwrap();
+        let ending = run(app.running(), &views, work, None, |_| {}, |_, _| {}).await.unwrap();
         let report = Report::new(&views, &app.running().stats());
         Run { app, views, ending, report }
     }

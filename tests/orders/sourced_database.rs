@@ -34,6 +34,14 @@ impl Database {
         Database { url: format!("{address}/{name}"), folder: None }
     }
 
+    /// A store of its own on the broker.
+    #[cfg(feature = "kafka")]
+    pub fn kafka() -> Self {
+        let server = jitney_test_servers::kafka_url().unwrap_or_else(|error| panic!("{error}"));
+        let name = format!("orders-{:016x}", Env::system().random());
+        Database { url: format!("{}/{name}?partitions=2", server.trim_end_matches('/')), folder: None }
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }

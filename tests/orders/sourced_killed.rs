@@ -66,3 +66,9 @@ async fn a_killed_process_on_sqlite_is_finished_by_the_next() {
 async fn a_killed_process_on_postgres_is_finished_by_the_next() {
     is_finished_by_the_next(&Database::postgres().await, &[50, 300]).await;
 }
+
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_on_kafka_is_finished_by_the_next() {
+    is_finished_by_the_next(&Database::kafka(), &[100, 300]).await;
+}

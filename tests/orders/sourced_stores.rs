@@ -1,4 +1,4 @@
-//! Sourced orders on SQLite and PostgreSQL, by the command line: totals, a second run, and questions to the past.
+//! Sourced orders on SQLite, PostgreSQL and Kafka, by the command line: totals, a second run, and questions to the past.
 
 use clap::Parser;
 use indicatif::ProgressBar;
@@ -113,7 +113,7 @@ async fn answers_about_the_past(database: &Database) {
     let nobody = call(&["replay", "--store", store, "--aggregate", "nobody"]).await;
     assert_eq!((nobody.code, &*nobody.out), (FAILED, ""));
     assert!(
-        nobody.err.starts_with("error: there is no order `nobody` in the event store in "),
+        nobody.err.starts_with("error: there is no order `nobody` in the event store "),
         "{}",
         nobody.err
     );
@@ -156,10 +156,23 @@ async fn postgres_answers_about_the_past() {
     answers_about_the_past(&Database::postgres().await).await;
 }
 
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_on_kafka_have_the_figures_of_a_run_without_a_store_and_are_refused_the_second_time() {
+    let some: String = read("orders.jsonl").split_inclusive('\n').take(100).collect();
+    has_the_figures_of_a_run_without_a_store(&Database::kafka(), &some).await;
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_answers_about_the_past() {
+    answers_about_the_past(&Database::kafka()).await;
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_said() {
     for (arguments, part) in [
-        (&["--store", "kafka://localhost"][..], "there is none for `kafka`; there are `--store memory`"),
+        (&["--store", "mongodb://localhost"][..], "there is none for `mongodb`; there are `--store memory`"),
         (&["--store", "postgrs://me:secret@here"], "there is none for `postgrs`"),
         (&["--store", "orders.db"], "`--store sqlite://orders.db`"),
         (
