@@ -163,7 +163,7 @@ where
     transaction.receive(&payment.mark(), false).await.unwrap()
 }
 
-async fn has_stopped(handle: &ProjectionHandle<impl ReadModel>) -> bool {
+pub(crate) async fn has_stopped(handle: &ProjectionHandle<impl ReadModel>) -> bool {
     handle.builds().await.unwrap()[0].shards[0].stopped.is_some()
 }
 
@@ -281,7 +281,8 @@ where
         .collect();
     // All have come before there is anybody, so they are in batches; some fail at first, each of them behind no other of its stream.
     service.post.send(&all).await;
-    conduct.fail(4);
+    // Fewer times than an event is tried: one may have all of it.
+    conduct.fail(2);
     service.join::<D>(&projection).await;
     service.settled().await;
     let expected: Vec<_> = all.iter().filter(|payment| payment.cents != POISON).cloned().collect();

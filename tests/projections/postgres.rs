@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney::DomainEvent;
-use jitney::Env;
+use jitney::{Env, Id};
 use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::outbox::OutboxStore;
@@ -182,6 +182,9 @@ async fn a_statement_that_failed_inline_is_noticed_though_its_handler_goes_on() 
         format!("{:?}", append(3).await.unwrap_err()).contains("foreign key"),
         "only the commit refuses it"
     );
+    // A connection that is lost is no fault of the handler.
+    let error = append(5).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, true), "{error:?}");
     payer.pay(&store, "a", &[4]).await;
     let seen = query_scalar::<_, i64>("SELECT cents FROM careless.seen ORDER BY cents");
     assert_eq!(seen.fetch_all(store.pool()).await.unwrap(), [1, 4]);
@@ -270,6 +273,7 @@ impl Projection for Careless {
         let PurseEvent::Filled { cents } = event.decode().map_err(HandlerError::permanent)?;
         match cents {
             2 => drop(query("SELECT 1 / 0").execute(at.connection()).await),
+            5 => drop(query("SELECT pg_terminate_backend(pg_backend_pid())").execute(at.connection()).await),
             3 => {
                 query("INSERT INTO late VALUES (99)").execute(at.connection()).await?;
             }
@@ -365,4 +369,16 @@ async fn a_worker_that_vanishes_in_its_transaction_holds_its_shard_no_longer_tha
     assert_eq!(database.rows().await, payer.rows(1));
     projector.shutdown().await.unwrap();
     drop(transaction);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_not_taken_for_one_without_the_event() {
+    let (database, id) = (Postgres::new().await, Id::from("request 17"));
+    let handle = database.handle().await;
+    let mut other = database.readers.begin().await.unwrap();
+    query("LOCK TABLE jitney.events IN ACCESS EXCLUSIVE MODE").execute(&mut *other).await.unwrap();
+    let waited = handle.wait_for_correlation(&database.store, &id, Duration::from_millis(50));
+    let error = waited.await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, true), "{error:?}");
+    assert!(error.to_string().contains("has not answered"), "{error}");
 }
