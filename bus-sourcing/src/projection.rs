@@ -71,6 +71,7 @@ mod running;
 mod shard;
 mod status;
 mod step;
+mod stopped;
 mod swap;
 mod worker;
 
@@ -86,6 +87,7 @@ pub use read_model::{Leased, ReadModel, ReadModelTransaction, ShardLease, Step};
 pub use record::ProjectionRecord;
 pub use running::RunningProjector;
 pub use status::{Progress, ProjectionLag, ProjectionStatus};
+pub use stopped::Stopped;
 
 /// The most shards that a projection can have.
 pub const MOST_SHARDS: u16 = jitney_core::outbox::SHARDS;

@@ -14,7 +14,7 @@ use jitney::sourcing::{Filter, MemoryReadModel, Projecting, StoredEvent};
 use jitney::transport::Start;
 
 use crate::bus::{Payment, Post, has_stopped, rows};
-use crate::setting::{Conduct, PATIENCE, POISON, PurseEvent, Row, Rows, until};
+use crate::setting::{Conduct, PATIENCE, POISON, PurseEvent, Row, Rows, stopped_at, until};
 
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +103,8 @@ async fn a_database_that_refuses_marks_for_good_stops_the_projection_and_gives_n
     let post = Post::new(&Bus::builder(memory.connect()).build());
     let mut sent = Vec::new();
     for (number, batch) in [(1, 1), (2, 5)] {
-        let projection = projector(&database, &Conduct::default()).await.batch(batch).prepare().await.unwrap();
+        let projection =
+            projector(&database, &Conduct::default()).await.batch(batch).prepare().await.unwrap();
         let app = App::new("reports", Bus::builder(memory.connect()).build())
             .handlers(projection.handlers(HandlerSpec::new("purses")))
             .on_dead_letter(|letter| panic!("{letter:?}"))
@@ -116,7 +117,7 @@ async fn a_database_that_refuses_marks_for_good_stops_the_projection_and_gives_n
         let error = projection.wait_for(sent[sent.len() - 1].mark(), PATIENCE).await.unwrap_err();
         assert!(!error.is_retryable() && error.to_string().contains("no marks here"), "{error:?}");
         let handle = projection.handle();
-        let stopped = handle.builds().await.unwrap().remove(0).shards.remove(0).stopped.unwrap();
+        let stopped = stopped_at(&handle).await;
         // What is skipped while the database refuses stops it again.
         handle.skip(&stopped.event_id).await.unwrap();
         until("it stops again", async || has_stopped(&handle).await).await;
@@ -209,9 +210,10 @@ async fn an_event_of_a_batch_that_hangs_takes_the_attempts_of_no_other() {
             .prepare()
             .await
             .unwrap();
-        let all: Vec<_> = [("a", 1, 1), ("b", 1, POISON), ("b", 2, 2), ("a", 2, 3), ("c", 1, POISON), ("d", 1, 4)]
-            .map(|(purse, sequence, cents)| Payment::new(purse, sequence, cents))
-            .into();
+        let all: Vec<_> =
+            [("a", 1, 1), ("b", 1, POISON), ("b", 2, 2), ("a", 2, 3), ("c", 1, POISON), ("d", 1, 4)]
+                .map(|(purse, sequence, cents)| Payment::new(purse, sequence, cents))
+                .into();
         // All have come before there is anybody, so they are in one batch.
         let spec = HandlerSpec::new("hanging").timeout(Duration::from_secs(2));
         let dead = Arc::new(Mutex::new(Vec::new()));
@@ -226,7 +228,7 @@ async fn an_event_of_a_batch_that_hangs_takes_the_attempts_of_no_other() {
             let handle = hanging.handle();
             for stop in [&all[1], &all[4]] {
                 until("it stops", async || has_stopped(&handle).await).await;
-                let stopped = handle.builds().await.unwrap().remove(0).shards.remove(0).stopped.unwrap();
+                let stopped = stopped_at(&handle).await;
                 assert_eq!(stopped.aggregate_id, stop.purse, "{stopped:?}");
                 assert!(stopped.error.contains("cut short"), "{stopped:?}");
                 handle.skip(&stopped.event_id).await.unwrap();
@@ -238,7 +240,10 @@ async fn an_event_of_a_batch_that_hangs_takes_the_attempts_of_no_other() {
         let dead = dead.lock().unwrap().clone();
         let expected = if on_failure == OnBusFailure::Stop { 0 } else { 2 };
         assert_eq!(dead.len(), expected, "{dead:?}");
-        assert!(dead.iter().all(|failure| failure.attempts == 3 && failure.error.contains("time limit")), "{dead:?}");
+        assert!(
+            dead.iter().all(|failure| failure.attempts == 3 && failure.error.contains("time limit")),
+            "{dead:?}"
+        );
         app.shutdown().await.unwrap();
     }
 }

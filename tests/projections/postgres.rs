@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney::DomainEvent;
-use jitney::{Env, Id};
 use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::outbox::OutboxStore;
-use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
+use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step, Stopped};
 use jitney::sourcing::{
     Append, Appended, Error, ErrorKind, EventStore, Expected, Filter, NewEvent, OnFailure, Projecting,
     Projection, ProjectionHandle, Projector, ReadModel, ReadStream, StoredEvent, StreamId,
@@ -19,6 +18,7 @@ use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
 };
 use jitney::sql::{PostgresOutbox, PostgresReadModel, PostgresStore};
+use jitney::{Env, Id};
 
 use crate::inline::InlineDatabase;
 use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
@@ -381,4 +381,31 @@ async fn a_store_that_does_not_answer_is_not_taken_for_one_without_the_event() {
     let error = waited.await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, true), "{error:?}");
     assert!(error.to_string().contains("has not answered"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_stops_its_shard_where_it_is_and_is_shown() {
+    const DAMAGE: &str = "UPDATE jitney.events SET version_major = - version_major \
+                          WHERE sequence = 3 AND aggregate_id = 'a'";
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    payer.pay(&database.store, "a", &[1, 2, 3, 4]).await;
+    let end = payer.pay(&database.store, "b", &[5]).await;
+    query(DAMAGE).execute(database.store.pool()).await.unwrap();
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    let error = projector.wait_for(&end, PATIENCE).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Projection, false), "{error:?}");
+    assert!(error.to_string().contains("event 3 of stream Purse/a"), "{error}");
+    assert_eq!(database.rows().await["a"], Row { cents: 3, sequence: 2 }, "what is before it is there");
+    let status = projector.status().await.unwrap();
+    let stopped = status.builds[0].shards[0].stopped.clone();
+    assert!(matches!(stopped, Some(Stopped::Reading { .. })) && status.lag.is_none(), "{stopped:?}");
+    // A rebuild comes as far.
+    let rebuilt = Env::system().timeout(PATIENCE, database.projector(1, &conduct).await.rebuild()).await;
+    rebuilt.expect("it need not read what the live one has not come to").unwrap();
+    assert_eq!(database.rows().await["a"], Row { cents: 3, sequence: 2 });
+    query(DAMAGE).execute(database.store.pool()).await.unwrap();
+    projector.resume().await.unwrap();
+    projector.wait_for(&end, PATIENCE).await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(1));
+    projector.shutdown().await.unwrap();
 }

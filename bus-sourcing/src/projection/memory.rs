@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use self::receipts::Receipts;
 use super::{
     Build, BuildId, BuildState, BusReadModel, BusTransaction, Leased, Mark, NewBuild, PassedEvent,
-    PoisonEvent, ProjectionRecord, ReadModel, ReadModelTransaction, Received, ShardLease, Step,
+    ProjectionRecord, ReadModel, ReadModelTransaction, Received, ShardLease, Step, Stopped,
 };
 use crate::Error;
 
@@ -155,8 +155,8 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
         Ok(self.transaction(&build.projection, build.number).await)
     }
 
-    async fn stop(&self, build: &BuildId, lease: &ShardLease, event: &PoisonEvent) -> Result<(), Error> {
-        self.change(&build.projection, |record| record.stop(build, lease, event)).await;
+    async fn stop(&self, build: &BuildId, lease: &ShardLease, stopped: &Stopped) -> Result<(), Error> {
+        self.change(&build.projection, |record| record.stop(build, lease, stopped)).await;
         Ok(())
     }
 

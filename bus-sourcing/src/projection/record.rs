@@ -9,7 +9,7 @@ use jitney_core::outbox::{Shard, Share};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, PoisonEvent, ShardLease, ShardState, Step,
+    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, ShardLease, ShardState, Step, Stopped,
 };
 
 /// The builds of a projection, who has which shard and how far it is, and what was passed.
@@ -137,13 +137,13 @@ impl ProjectionRecord {
         }
     }
 
-    /// Records that a shard has stopped at an event, where `lease` is still that of its owner.
-    pub fn stop(&mut self, id: &BuildId, lease: &ShardLease, event: &PoisonEvent) {
+    /// Records that a shard has stopped, where `lease` is still that of its owner.
+    pub fn stop(&mut self, id: &BuildId, lease: &ShardLease, stopped: &Stopped) {
         let shard = self.of(id).and_then(|kept| kept.build.shards.get_mut(usize::from(lease.shard)));
         if let Some(shard) = shard
             && (shard.epoch, &shard.position) == (lease.epoch, &lease.position)
         {
-            shard.stopped = Some(event.clone());
+            shard.stopped = Some(stopped.clone());
         }
     }
 
@@ -162,7 +162,7 @@ impl ProjectionRecord {
         let mut skipped = false;
         for kept in self.builds.values_mut() {
             for shard in &mut kept.build.shards {
-                if let Some(event) = shard.stopped.take_if(|event| event.event_id == *event_id) {
+                if let Some(Stopped::At(event)) = shard.stopped.take_if(|stopped| stopped.is_at(event_id)) {
                     kept.passed.push(PassedEvent::new(event, true));
                     skipped = true;
                 }

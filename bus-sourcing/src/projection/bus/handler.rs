@@ -12,7 +12,7 @@ use super::feed::Core;
 use super::{BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
 use crate::projection::step::is_refusal;
 use crate::projection::{
-    PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, panics,
+    PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, Stopped, panics,
 };
 use crate::{Error, ErrorKind, Position, StoredEvent};
 
@@ -162,7 +162,8 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         if model.is_skipped(build, &poison.event_id).await? {
             match self.pass(event, &poison).await {
                 Err(error) if is_permanent(&error) => {
-                    poison = PoisonEvent::new(event, &HandlerError::permanent(error), attempts, &settings.env);
+                    poison =
+                        PoisonEvent::new(event, &HandlerError::permanent(error), attempts, &settings.env);
                 }
                 passed => return passed,
             }
@@ -170,7 +171,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
         tracing::error!(projection = name, event = %poison, "the projection has stopped; mend it and resume it, or skip the event");
         count("jitney_projection_stopped_total", projection, 1);
         let lease = ShardLease { shard: 0, epoch: 0, position: Position::START, stopped: None };
-        model.stop(build, &lease, &poison).await?;
+        model.stop(build, &lease, &Stopped::At(poison)).await?;
         Ok(self.later())
     }
 
