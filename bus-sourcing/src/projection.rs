@@ -80,6 +80,7 @@ pub use bus::{BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, O
 pub use handle::ProjectionHandle;
 pub use handler::{Projecting, Projection};
 pub use inline::{InlineProjection, InlineReadModel, MakeInline};
+pub(crate) use memory::KeptUp;
 pub use memory::{MemoryReadModel, MemoryTransaction};
 pub use poison::{PassedEvent, PoisonEvent};
 pub use projector::{OnFailure, Projector};

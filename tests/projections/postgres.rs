@@ -20,7 +20,7 @@ use jitney::sql::sqlx::{
 use jitney::sql::{PostgresOutbox, PostgresReadModel, PostgresStore};
 use jitney::{Env, Id};
 
-use crate::inline::InlineDatabase;
+use crate::inline::{DurableInlineDatabase, InlineDatabase};
 use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
 
 pub(crate) struct Postgres {
@@ -121,16 +121,27 @@ impl Database for Postgres {
 
 all_checks!(Postgres);
 bus_checks!(Postgres);
-inline_checks!(Postgres, "postgres");
+inline_checks!(Postgres);
+durable_inline_checks!(Postgres, "postgres");
 
 impl InlineDatabase for Postgres {
     type Store = PostgresStore;
 
+    async fn open(&self, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
+        Self::open_at(&self.place(), inline).await
+    }
+
+    async fn outbox(&self, store: &PostgresStore) -> u64 {
+        PostgresOutbox::of(store).backlog().await.unwrap().pending
+    }
+}
+
+impl DurableInlineDatabase for Postgres {
     fn place(&self) -> String {
         self.url.clone()
     }
 
-    async fn open(place: &str, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
+    async fn open_at(place: &str, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
         let builder = PostgresStore::builder(place).max_connections(4).outbox(Filter::all());
         match inline {
             Some((version, conduct)) => {
@@ -160,10 +171,17 @@ impl InlineDatabase for Postgres {
         }
         all
     }
+}
 
-    async fn outbox(store: &PostgresStore) -> u64 {
-        PostgresOutbox::of(store).backlog().await.unwrap().pending
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_enough_to_become_inline() {
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    payer.pay_all(&database.store, 3, 2).await;
+    let purses = database.purses(1, &conduct);
+    let builder = PostgresStore::builder(&database.url).max_connections(1).inline(purses);
+    let store = builder.acquire_timeout(Duration::from_secs(5)).connect().await.unwrap();
+    payer.pay(&store, "p1", &[7]).await;
+    assert_eq!(database.rows().await, payer.rows(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

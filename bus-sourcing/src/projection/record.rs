@@ -125,7 +125,9 @@ impl ProjectionRecord {
             let (shard, position, stopped) = (shard.number(), position.clone(), stopped.clone());
             ShardLease { shard, epoch: *epoch, position, stopped }
         };
-        Leased { paused: kept.build.paused, shards: share.into_shards().into_iter().map(lease).collect() }
+        // Nobody works on one that is inline.
+        let paused = kept.build.paused || kept.build.inline;
+        Leased { paused, shards: share.into_shards().into_iter().map(lease).collect() }
     }
 
     /// Gives up all shards of `worker`.
@@ -173,7 +175,10 @@ impl ProjectionRecord {
 
     /// Moves the checkpoint of a shard in the build of this number. False where the caller has lost it.
     pub fn advance(&mut self, number: u64, step: &Step<'_>) -> bool {
-        let Some(kept) = self.builds.get_mut(&number).filter(|kept| !kept.build.paused) else { return false };
+        let Some(kept) = self.builds.get_mut(&number) else { return false };
+        if kept.build.paused || kept.build.inline {
+            return false;
+        }
         let Some(shard) = kept.build.shards.get_mut(usize::from(step.shard)) else { return false };
         if (shard.epoch, &shard.position) != (step.epoch, step.from) {
             return false;
@@ -183,6 +188,15 @@ impl ProjectionRecord {
         shard.last_time = step.last_time.or(shard.last_time);
         kept.passed.extend(step.passed.cloned());
         true
+    }
+
+    /// Records that appends keep the build of this number up. Whoever had a shard of it has lost it.
+    pub fn make_inline(&mut self, number: u64) {
+        let Some(kept) = self.builds.get_mut(&number) else { return };
+        kept.build.inline = true;
+        for shard in &mut kept.build.shards {
+            (shard.epoch, shard.owner) = (shard.epoch + 1, None);
+        }
     }
 
     /// Lets the build of this number take the place of the live one; of that one, nothing is left.

@@ -101,7 +101,7 @@ where
     let target = |number| live.ceiling(number, next.shards.len());
     let is_new =
         |event: &StoredEvent| !live.has_handled(event) && !live.live_from.has_reached(event.position());
-    let Some(told) = rest::apply(core, &mut transaction, next, target, is_new).await? else {
+    let Some(told) = rest::apply(core, &core.store, &mut transaction, next, target, is_new).await? else {
         return Ok(false);
     };
     if !transaction.replace().await? {
