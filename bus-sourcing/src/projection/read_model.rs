@@ -84,7 +84,8 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
         lease: Duration,
     ) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
 
-    /// Records that the shard has stopped, where `lease` is still that of its owner.
+    /// Records that the shard has stopped, where `lease` is still that of its owner. Of several stops, as of events of a bus that are
+    /// tried at once, the first one stays, until the shard goes on.
     ///
     /// # Errors
     ///

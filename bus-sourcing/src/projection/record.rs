@@ -139,11 +139,13 @@ impl ProjectionRecord {
         }
     }
 
-    /// Records that a shard has stopped, where `lease` is still that of its owner.
+    /// Records that a shard has stopped, where `lease` is still that of its owner. Of several stops, the first one stays, until the
+    /// shard goes on.
     pub fn stop(&mut self, id: &BuildId, lease: &ShardLease, stopped: &Stopped) {
         let shard = self.of(id).and_then(|kept| kept.build.shards.get_mut(usize::from(lease.shard)));
         if let Some(shard) = shard
             && (shard.epoch, &shard.position) == (lease.epoch, &lease.position)
+            && shard.stopped.is_none()
         {
             shard.stopped = Some(stopped.clone());
         }

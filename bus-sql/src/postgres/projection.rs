@@ -37,9 +37,10 @@ SELECT p.build, p.state::bigint, p.version, p.paused, p.inline, p.live_from,
 FROM {schema}.projections p JOIN {schema}.projection_shards s ON s.build = p.build
 WHERE p.projection = $1 AND p.state < 2 ORDER BY p.state, s.shard";
 
+/// The first one stays, of several that are met at once: whoever has seen it can skip it.
 const STOP: &str = "
 UPDATE {schema}.projection_shards SET stopped = $5
-WHERE build = $1 AND shard = $2 AND epoch = $3 AND position = $4";
+WHERE build = $1 AND shard = $2 AND epoch = $3 AND position = $4 AND stopped IS NULL";
 
 const PAUSE: &str = "UPDATE {schema}.projections SET paused = $2 WHERE projection = $1 AND state < 2";
 

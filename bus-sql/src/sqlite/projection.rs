@@ -35,8 +35,9 @@ const BUILD: &str = "SELECT p.build, p.state, p.version, p.paused, p.inline, p.l
                      FROM jitney_projections p JOIN jitney_projection_shards s ON s.build = p.build \
                      WHERE p.projection = ?1 AND p.state = ?2 ORDER BY s.shard";
 
+/// The first one stays, of several that are met at once: whoever has seen it can skip it.
 const STOP: &str = "UPDATE jitney_projection_shards SET stopped = ?5 \
-                    WHERE build = ?1 AND shard = ?2 AND epoch = ?3 AND position = ?4";
+                    WHERE build = ?1 AND shard = ?2 AND epoch = ?3 AND position = ?4 AND stopped IS NULL";
 
 const PAUSE: &str = "UPDATE jitney_projections SET paused = ?2 WHERE projection = ?1";
 
