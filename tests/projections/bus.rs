@@ -11,7 +11,7 @@ use jitney::middleware::RetryPolicy;
 use jitney::outbox::{MemoryOutbox, OutboxEvent, OutboxStore, Relay};
 use jitney::prelude::*;
 use jitney::sourcing::projection::{
-    BuildState, BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, OnBusFailure, PoisonEvent,
+    BuildState, BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, OnBusFailure,
     ReadModelTransaction, Received, ShardLease, Stopped,
 };
 use jitney::sourcing::{ErrorKind, NewEvent, Position, ProjectionHandle, Projector, ReadModel, StreamId};
