@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use jitney::prelude::*;
 use jitney::sourcing::projection::{
-    Build, BuildId, Leased, NewBuild, PassedEvent, PoisonEvent, ProjectionRecord, ReadModelTransaction,
-    ShardLease, Step,
+    Build, BuildId, Leased, NewBuild, PassedEvent, ProjectionRecord, ReadModelTransaction, ShardLease, Step,
+    Stopped,
 };
 use jitney::sourcing::{Error, ErrorKind, MemoryStore, ReadModel};
 use jitney::{Env, Id};
@@ -114,8 +114,8 @@ impl ReadModel for RedbReadModel {
         self.write(&build.projection, build.number).await
     }
 
-    async fn stop(&self, build: &BuildId, lease: &ShardLease, event: &PoisonEvent) -> Result<(), Error> {
-        self.change(&build.projection, |record| record.stop(build, lease, event)).await
+    async fn stop(&self, build: &BuildId, lease: &ShardLease, stopped: &Stopped) -> Result<(), Error> {
+        self.change(&build.projection, |record| record.stop(build, lease, stopped)).await
     }
 
     async fn set_paused(&self, projection: &str, paused: bool) -> Result<(), Error> {

@@ -15,7 +15,6 @@ mod declared;
 mod example;
 #[path = "sqlite_store/folder.rs"]
 mod folder;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[path = "projections/inline.rs"]
 mod inline;
 #[path = "projections/interrupted.rs"]
@@ -88,21 +87,34 @@ macro_rules! bus_checks {
     };
 }
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+/// The same where projections may be inline.
 macro_rules! inline_checks {
-    ($database:ty, $module:literal) => {
+    ($database:ty) => {
         checks! {
             $database:
             inline:
                 what_is_appended_inline_is_read_at_once
-                what_is_appended_inline_in_a_transaction_goes_with_it
                 what_an_inline_projection_refuses_is_not_stored
                 a_store_without_what_is_inline_appends_nothing
                 stores_that_are_opened_at_once_make_what_is_inline_once
                 what_was_there_before_is_in_what_becomes_inline
+                more_than_a_page_that_was_there_before_is_in_what_becomes_inline
+                what_is_paused_does_not_become_inline_and_what_is_inline_does_not_pause
                 a_higher_version_is_made_before_it_is_inline
                 what_becomes_inline_while_others_append_misses_nothing
                 a_projector_gives_way_to_appends_and_takes_over_from_them;
+        }
+    };
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+macro_rules! durable_inline_checks {
+    ($database:ty, $module:literal) => {
+        checks! {
+            $database:
+            inline:
+                what_is_appended_inline_in_a_transaction_goes_with_it
+                a_transaction_without_what_is_inline_appends_nothing;
         }
 
         #[tokio::test]

@@ -71,6 +71,7 @@ mod running;
 mod shard;
 mod status;
 mod step;
+mod stopped;
 mod swap;
 mod worker;
 
@@ -79,6 +80,7 @@ pub use bus::{BusProjection, BusProjector, BusReadModel, BusTransaction, Mark, O
 pub use handle::ProjectionHandle;
 pub use handler::{Projecting, Projection};
 pub use inline::{InlineProjection, InlineReadModel, MakeInline};
+pub(crate) use memory::KeptUp;
 pub use memory::{MemoryReadModel, MemoryTransaction};
 pub use poison::{PassedEvent, PoisonEvent};
 pub use projector::{OnFailure, Projector};
@@ -86,6 +88,7 @@ pub use read_model::{Leased, ReadModel, ReadModelTransaction, ShardLease, Step};
 pub use record::ProjectionRecord;
 pub use running::RunningProjector;
 pub use status::{Progress, ProjectionLag, ProjectionStatus};
+pub use stopped::Stopped;
 
 /// The most shards that a projection can have.
 pub const MOST_SHARDS: u16 = jitney_core::outbox::SHARDS;

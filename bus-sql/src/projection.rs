@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 use jitney_core::outbox::{Shard, Share};
 use jitney_sourcing::projection::{
-    Build, BuildId, BuildState, PassedEvent, PoisonEvent, ShardLease, ShardState,
+    Build, BuildId, BuildState, PassedEvent, PoisonEvent, ShardLease, ShardState, Stopped,
 };
 use jitney_sourcing::{Error, ErrorKind, Position};
+use serde::Serialize;
 
 /// A shard with its build: build, state, version, paused, inline, live from, position, handled, time of the last event,
-/// epoch, worker, event that it has stopped at.
+/// epoch, worker, why it has stopped.
 pub(crate) type ShardRow =
     (i64, i64, i64, bool, bool, String, String, i64, Option<i64>, i64, Option<String>, Option<String>);
 
-/// A shard that a worker has: number, epoch, position, event that it has stopped at.
+/// A shard that a worker has: number, epoch, position, why it has stopped.
 pub(crate) type LeaseRow = (i64, i64, String, Option<String>);
 
 /// The number of a state in a column.
@@ -44,7 +45,7 @@ pub(crate) fn builds(projection: &str, rows: Vec<ShardRow>) -> Result<Vec<Build>
         shard.last_time = time.and_then(|time| Timestamp::from_millisecond(time).ok());
         shard.epoch = epoch.unsigned_abs();
         shard.owner = owner;
-        shard.stopped = stopped.map(|event| poison(projection, &event)).transpose()?;
+        shard.stopped = stopped.map(|text| self::stopped(projection, &text)).transpose()?;
         if let Some(build) = builds.last_mut() {
             build.shards.push(shard);
         }
@@ -59,7 +60,7 @@ pub(crate) fn lease(projection: &str, row: LeaseRow) -> Result<ShardLease, Error
         shard: u16::try_from(shard).unwrap_or(u16::MAX),
         epoch: epoch.unsigned_abs(),
         position: position(projection, &place)?,
-        stopped: stopped.map(|event| poison(projection, &event)).transpose()?,
+        stopped: stopped.map(|text| self::stopped(projection, &text)).transpose()?,
     })
 }
 
@@ -82,13 +83,17 @@ pub(crate) fn passed(projection: &str, (event, skipped): (String, bool)) -> Resu
     Ok(PassedEvent::new(poison(projection, &event)?, skipped))
 }
 
-/// An event as the text of a column.
-pub(crate) fn text(event: &PoisonEvent) -> String {
-    serde_json::to_string(event).expect("texts and numbers can be written as JSON")
+/// An event, or why a shard has stopped, as the text of a column.
+pub(crate) fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and numbers can be written as JSON")
 }
 
-pub(crate) fn poison(projection: &str, text: &str) -> Result<PoisonEvent, Error> {
-    serde_json::from_str(text).map_err(|error| damaged(projection, "an event that it has stopped at", error))
+fn poison(projection: &str, text: &str) -> Result<PoisonEvent, Error> {
+    serde_json::from_str(text).map_err(|error| damaged(projection, "an event that it has passed", error))
+}
+
+pub(crate) fn stopped(projection: &str, text: &str) -> Result<Stopped, Error> {
+    serde_json::from_str(text).map_err(|error| damaged(projection, "what it has stopped at", error))
 }
 
 fn position(projection: &str, text: &str) -> Result<Position, Error> {

@@ -1,12 +1,13 @@
 //! Inline projections on every database: what is stored is in the read model, and nothing else is.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use jitney::Env;
 use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
 use jitney::sourcing::{
     Append, Appended, Error, ErrorKind, EventStore, Expected, ListStreams, NewEvent, ReadModel, ReadStream,
-    StreamId, TransactionalStore,
+    StreamId,
 };
 
 use crate::setting::{Conduct, Database, PANIC, PATIENCE, POISON, Payer, PurseEvent, Row, Rows, until};
@@ -16,13 +17,30 @@ pub(crate) const PLACE: &str = "JITNEY_TEST_INLINE";
 
 /// A database whose store can keep projections up.
 pub(crate) trait InlineDatabase: Database {
-    type Store: TransactionalStore + Clone;
+    type Store: EventStore + Clone;
 
+    /// The store, with an outbox, and with `purses` inline in a version, as another process opens it.
+    async fn open(&self, inline: Option<(u32, &Conduct)>) -> Result<Self::Store, Error>;
+
+    /// How many events wait in the outbox.
+    async fn outbox(&self, store: &Self::Store) -> u64;
+
+    async fn inline(&self, version: u32, conduct: &Conduct) -> Self::Store {
+        self.open(Some((version, conduct))).await.unwrap()
+    }
+
+    async fn plain(&self) -> Self::Store {
+        self.open(None).await.unwrap()
+    }
+}
+
+/// One that has transactions, and outlives its processes.
+pub(crate) trait DurableInlineDatabase: InlineDatabase {
     /// What names the database in another process.
     fn place(&self) -> String;
 
-    /// The store at `place`, with an outbox, and with `purses` inline in a version, as another process opens it.
-    async fn open(place: &str, inline: Option<(u32, &Conduct)>) -> Result<Self::Store, Error>;
+    /// The store at `place`, as [`InlineDatabase::open`] has it.
+    async fn open_at(place: &str, inline: Option<(u32, &Conduct)>) -> Result<Self::Store, Error>;
 
     /// Appends in a transaction of the caller's, which is committed or not.
     async fn append_in(
@@ -30,17 +48,6 @@ pub(crate) trait InlineDatabase: Database {
         appends: Vec<Append>,
         commit: bool,
     ) -> Vec<Result<Appended, Error>>;
-
-    /// How many events wait in the outbox.
-    async fn outbox(store: &Self::Store) -> u64;
-
-    async fn inline(&self, version: u32, conduct: &Conduct) -> Self::Store {
-        Self::open(&self.place(), Some((version, conduct))).await.unwrap()
-    }
-
-    async fn plain(&self) -> Self::Store {
-        Self::open(&self.place(), None).await.unwrap()
-    }
 }
 
 fn filled(cents: &[u64]) -> Vec<NewEvent> {
@@ -95,7 +102,9 @@ pub(crate) async fn what_is_appended_inline_is_read_at_once(database: &impl Inli
     assert_eq!(told, read, "events are where they are read later");
 }
 
-pub(crate) async fn what_is_appended_inline_in_a_transaction_goes_with_it<D: InlineDatabase>(database: &D) {
+pub(crate) async fn what_is_appended_inline_in_a_transaction_goes_with_it<D: DurableInlineDatabase>(
+    database: &D,
+) {
     let conduct = Conduct::default();
     let store = database.inline(1, &conduct).await;
     for appended in D::append_in(&store, vec![fill("a", &[1]), fill("b", &[2, 3])], false).await {
@@ -112,6 +121,16 @@ pub(crate) async fn what_is_appended_inline_in_a_transaction_goes_with_it<D: Inl
     assert_eq!(stored(&store).await, database.rows().await);
 }
 
+pub(crate) async fn a_transaction_without_what_is_inline_appends_nothing<D: DurableInlineDatabase>(
+    database: &D,
+) {
+    let plain = database.plain().await;
+    database.inline(1, &Conduct::default()).await;
+    let [error] = &D::append_in(&plain, vec![fill("b", &[1])], true).await[..] else { panic!("one") };
+    assert_eq!(error.as_ref().unwrap_err().kind(), ErrorKind::Config);
+    assert!(plain.read_stream(&purse("b"), ReadStream::forward()).await.unwrap().is_empty());
+}
+
 pub(crate) async fn what_an_inline_projection_refuses_is_not_stored<D: InlineDatabase>(database: &D) {
     let (conduct, mut payer) = (Conduct::default(), Payer::default());
     let store = database.inline(1, &conduct).await;
@@ -121,7 +140,7 @@ pub(crate) async fn what_an_inline_projection_refuses_is_not_stored<D: InlineDat
         assert_eq!(error.kind(), ErrorKind::Projection, "{error:?}");
         assert_eq!(database.rows().await, payer.rows(1));
         assert_eq!(stored(&store).await, payer.rows(1));
-        assert_eq!(D::outbox(&store).await, 2);
+        assert_eq!(database.outbox(&store).await, 2);
         error
     };
     let error = refused(fill("b", &[1]).and_to(purse("a"), Expected::Any, filled(&[3, POISON]))).await;
@@ -140,7 +159,7 @@ pub(crate) async fn what_an_inline_projection_refuses_is_not_stored<D: InlineDat
     assert_eq!(error.kind(), ErrorKind::Duplicate);
     assert_eq!(database.rows().await, stored(&store).await);
     assert_eq!(database.rows().await["a"], Row { cents: 8, sequence: 3 });
-    assert_eq!(D::outbox(&store).await, 3);
+    assert_eq!(database.outbox(&store).await, 3);
 }
 
 pub(crate) async fn a_store_without_what_is_inline_appends_nothing<D: InlineDatabase>(database: &D) {
@@ -154,8 +173,6 @@ pub(crate) async fn a_store_without_what_is_inline_appends_nothing<D: InlineData
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Config, false), "{error:?}");
         let text = format!("{error:?}");
         assert!(text.contains("purses") && text.contains("`inline`"), "{text}");
-        let [error] = &D::append_in(other, vec![fill("b", &[1])], true).await[..] else { panic!("one") };
-        assert_eq!(error.as_ref().unwrap_err().kind(), ErrorKind::Config);
         let read = other.read_stream(&purse("a"), ReadStream::forward()).await.unwrap();
         assert_eq!(read.len(), 2, "it can be read");
     }
@@ -202,6 +219,53 @@ pub(crate) async fn what_was_there_before_is_in_what_becomes_inline<D: InlineDat
     assert_eq!(database.rows().await, payer.rows(1));
 }
 
+pub(crate) async fn more_than_a_page_that_was_there_before_is_in_what_becomes_inline<D: InlineDatabase>(
+    database: &D,
+) {
+    let (conduct, mut payer) = (Conduct::default(), Payer::default());
+    let before = database.plain().await;
+    for purse in ["a", "b", "a"] {
+        payer.pay(&before, purse, &[1; 400]).await;
+    }
+    let store = database.inline(1, &conduct).await;
+    payer.pay(&store, "a", &[2]).await;
+    assert_eq!(database.rows().await, payer.rows(1));
+    assert_eq!(conduct.handled(), 1_201, "none of them twice");
+}
+
+pub(crate) async fn what_is_paused_does_not_become_inline_and_what_is_inline_does_not_pause<
+    D: InlineDatabase,
+>(
+    database: &D,
+) {
+    let (conduct, mut payer) = (Conduct::default(), Payer::default());
+    let plain = database.plain().await;
+    database.projector(1, &conduct).await.start().await.unwrap().shutdown().await.unwrap();
+    payer.pay(&plain, "a", &[1]).await;
+    let handle = database.handle().await;
+    let is_refused = async |version: u32| {
+        let error = database.open(Some((version, &conduct))).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+        assert!(error.to_string().contains("it is paused; resume it first"), "{error}");
+    };
+    handle.pause().await.unwrap();
+    is_refused(1).await;
+    payer.pay(&plain, "a", &[2]).await;
+    assert_eq!(database.rows().await, Rows::new(), "it is as it was");
+    handle.resume().await.unwrap();
+    let store = database.inline(1, &conduct).await;
+    handle.pause().await.unwrap();
+    payer.pay(&store, "a", &[3]).await;
+    payer.pay(&database.inline(1, &conduct).await, "b", &[4]).await;
+    assert_eq!(database.rows().await, payer.rows(1));
+    is_refused(2).await;
+    payer.pay(&store, "a", &[5]).await;
+    assert_eq!(database.rows().await, payer.rows(1));
+    handle.resume().await.unwrap();
+    payer.pay(&database.inline(2, &conduct).await, "b", &[6]).await;
+    assert_eq!(database.rows().await, payer.rows(2));
+}
+
 pub(crate) async fn a_higher_version_is_made_before_it_is_inline<D: InlineDatabase>(database: &D) {
     let (conduct, mut payer) = (Conduct::default(), Payer::default());
     let one = database.inline(1, &conduct).await;
@@ -213,7 +277,7 @@ pub(crate) async fn a_higher_version_is_made_before_it_is_inline<D: InlineDataba
     payer.pay(&two, "p1", &[3]).await;
     assert_eq!(database.rows().await, payer.rows(2));
     assert_eq!(stored(&two).await, payer.rows(1));
-    let error = D::open(&database.place(), Some((1, &conduct))).await.unwrap_err();
+    let error = database.open(Some((1, &conduct))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("it is of version 2, this program knows version 1"), "{error}");
 }
@@ -231,6 +295,8 @@ pub(crate) async fn what_becomes_inline_while_others_append_misses_nothing<D: In
                         Err(error) => assert!(error.is_retryable(), "{error:?}"),
                         Ok(_) => {}
                     }
+                    // In memory, others have no turn otherwise, and nobody keeps up.
+                    Env::system().sleep(Duration::from_millis(1)).await;
                 }
                 0
             }));
@@ -286,16 +352,16 @@ pub(crate) async fn a_projector_gives_way_to_appends_and_takes_over_from_them<D:
 }
 
 /// Appends until it is killed.
-pub(crate) async fn append_for_ever<D: InlineDatabase>() {
+pub(crate) async fn append_for_ever<D: DurableInlineDatabase>() {
     let Ok(place) = std::env::var(PLACE) else { return };
-    let store = D::open(&place, Some((1, &Conduct::default()))).await.unwrap();
+    let store = D::open_at(&place, Some((1, &Conduct::default()))).await.unwrap();
     for count in 0_usize.. {
         store.append(fill(&format!("k{}", count % 3), &[1; 5])).await.unwrap();
     }
 }
 
 /// `writer` is the name of the test that appends for ever.
-pub(crate) async fn a_writer_that_is_killed_leaves_both_or_neither<D: InlineDatabase>(
+pub(crate) async fn a_writer_that_is_killed_leaves_both_or_neither<D: DurableInlineDatabase>(
     database: &D,
     writer: &str,
 ) {

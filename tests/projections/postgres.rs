@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney::DomainEvent;
-use jitney::Env;
 use jitney::event::EventType;
 use jitney::handler::HandlerError;
 use jitney::outbox::OutboxStore;
-use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step};
+use jitney::sourcing::projection::{BuildState, ReadModelTransaction, ShardLease, Step, Stopped};
 use jitney::sourcing::{
     Append, Appended, Error, ErrorKind, EventStore, Expected, Filter, NewEvent, OnFailure, Projecting,
     Projection, ProjectionHandle, Projector, ReadModel, ReadStream, StoredEvent, StreamId,
@@ -19,8 +18,9 @@ use jitney::sql::sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, query, query_as, query_scalar, raw_sql,
 };
 use jitney::sql::{PostgresOutbox, PostgresReadModel, PostgresStore};
+use jitney::{Env, Id};
 
-use crate::inline::InlineDatabase;
+use crate::inline::{DurableInlineDatabase, InlineDatabase};
 use crate::setting::{Conduct, Database, PATIENCE, Payer, PurseEvent, Row, Rows, until};
 
 pub(crate) struct Postgres {
@@ -121,16 +121,27 @@ impl Database for Postgres {
 
 all_checks!(Postgres);
 bus_checks!(Postgres);
-inline_checks!(Postgres, "postgres");
+inline_checks!(Postgres);
+durable_inline_checks!(Postgres, "postgres");
 
 impl InlineDatabase for Postgres {
     type Store = PostgresStore;
 
+    async fn open(&self, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
+        Self::open_at(&self.place(), inline).await
+    }
+
+    async fn outbox(&self, store: &PostgresStore) -> u64 {
+        PostgresOutbox::of(store).backlog().await.unwrap().pending
+    }
+}
+
+impl DurableInlineDatabase for Postgres {
     fn place(&self) -> String {
         self.url.clone()
     }
 
-    async fn open(place: &str, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
+    async fn open_at(place: &str, inline: Option<(u32, &Conduct)>) -> Result<PostgresStore, Error> {
         let builder = PostgresStore::builder(place).max_connections(4).outbox(Filter::all());
         match inline {
             Some((version, conduct)) => {
@@ -160,10 +171,17 @@ impl InlineDatabase for Postgres {
         }
         all
     }
+}
 
-    async fn outbox(store: &PostgresStore) -> u64 {
-        PostgresOutbox::of(store).backlog().await.unwrap().pending
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_enough_to_become_inline() {
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    payer.pay_all(&database.store, 3, 2).await;
+    let purses = database.purses(1, &conduct);
+    let builder = PostgresStore::builder(&database.url).max_connections(1).inline(purses);
+    let store = builder.acquire_timeout(Duration::from_secs(5)).connect().await.unwrap();
+    payer.pay(&store, "p1", &[7]).await;
+    assert_eq!(database.rows().await, payer.rows(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +200,9 @@ async fn a_statement_that_failed_inline_is_noticed_though_its_handler_goes_on() 
         format!("{:?}", append(3).await.unwrap_err()).contains("foreign key"),
         "only the commit refuses it"
     );
+    // A connection that is lost is no fault of the handler.
+    let error = append(5).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, true), "{error:?}");
     payer.pay(&store, "a", &[4]).await;
     let seen = query_scalar::<_, i64>("SELECT cents FROM careless.seen ORDER BY cents");
     assert_eq!(seen.fetch_all(store.pool()).await.unwrap(), [1, 4]);
@@ -270,6 +291,7 @@ impl Projection for Careless {
         let PurseEvent::Filled { cents } = event.decode().map_err(HandlerError::permanent)?;
         match cents {
             2 => drop(query("SELECT 1 / 0").execute(at.connection()).await),
+            5 => drop(query("SELECT pg_terminate_backend(pg_backend_pid())").execute(at.connection()).await),
             3 => {
                 query("INSERT INTO late VALUES (99)").execute(at.connection()).await?;
             }
@@ -365,4 +387,43 @@ async fn a_worker_that_vanishes_in_its_transaction_holds_its_shard_no_longer_tha
     assert_eq!(database.rows().await, payer.rows(1));
     projector.shutdown().await.unwrap();
     drop(transaction);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_not_taken_for_one_without_the_event() {
+    let (database, id) = (Postgres::new().await, Id::from("request 17"));
+    let handle = database.handle().await;
+    let mut other = database.readers.begin().await.unwrap();
+    query("LOCK TABLE jitney.events IN ACCESS EXCLUSIVE MODE").execute(&mut *other).await.unwrap();
+    let waited = handle.wait_for_correlation(&database.store, &id, Duration::from_millis(50));
+    let error = waited.await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, true), "{error:?}");
+    assert!(error.to_string().contains("has not answered"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_stops_its_shard_where_it_is_and_is_shown() {
+    const DAMAGE: &str = "UPDATE jitney.events SET version_major = - version_major \
+                          WHERE sequence = 3 AND aggregate_id = 'a'";
+    let (database, conduct, mut payer) = (Postgres::new().await, Conduct::default(), Payer::default());
+    payer.pay(&database.store, "a", &[1, 2, 3, 4]).await;
+    let end = payer.pay(&database.store, "b", &[5]).await;
+    query(DAMAGE).execute(database.store.pool()).await.unwrap();
+    let projector = database.projector(1, &conduct).await.start().await.unwrap();
+    let error = projector.wait_for(&end, PATIENCE).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Projection, false), "{error:?}");
+    assert!(error.to_string().contains("event 3 of stream Purse/a"), "{error}");
+    assert_eq!(database.rows().await["a"], Row { cents: 3, sequence: 2 }, "what is before it is there");
+    let status = projector.status().await.unwrap();
+    let stopped = status.builds[0].shards[0].stopped.clone();
+    assert!(matches!(stopped, Some(Stopped::Reading { .. })) && status.lag.is_none(), "{stopped:?}");
+    // A rebuild comes as far.
+    let rebuilt = Env::system().timeout(PATIENCE, database.projector(1, &conduct).await.rebuild()).await;
+    rebuilt.expect("it need not read what the live one has not come to").unwrap();
+    assert_eq!(database.rows().await["a"], Row { cents: 3, sequence: 2 });
+    query(DAMAGE).execute(database.store.pool()).await.unwrap();
+    projector.resume().await.unwrap();
+    projector.wait_for(&end, PATIENCE).await.unwrap();
+    assert_eq!(database.rows().await, payer.rows(1));
+    projector.shutdown().await.unwrap();
 }

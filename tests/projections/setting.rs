@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jitney::handler::HandlerError;
 use jitney::prelude::*;
-use jitney::sourcing::projection::{Build, BuildState, ShardState};
+use jitney::sourcing::projection::{Build, BuildState, PoisonEvent, ShardState};
 use jitney::sourcing::{
     Append, EventStore, Expected, NewEvent, Position, Projection, ProjectionHandle, Projector, ReadModel,
     StoredEvent, StreamId,
@@ -176,6 +176,12 @@ impl Payer {
         let row = |row: &Row| Row { cents: row.cents * u64::from(version), ..*row };
         self.rows.iter().map(|(purse, one)| (purse.clone(), row(one))).collect()
     }
+}
+
+/// The event that the live build, which has one shard, has stopped at.
+pub(crate) async fn stopped_at(handle: &ProjectionHandle<impl ReadModel>) -> PoisonEvent {
+    let stopped = handle.builds().await.unwrap().remove(0).shards.remove(0).stopped.unwrap();
+    stopped.event().unwrap_or_else(|| panic!("it is at no event: {stopped}")).clone()
 }
 
 /// Waits until each shard of the live build is at the end of `store`, or has stopped.

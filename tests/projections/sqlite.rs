@@ -15,7 +15,7 @@ use jitney::sql::sqlx::{SqliteConnection, query, query_as, query_scalar};
 use jitney::sql::{SqliteOutbox, SqliteReadModel, SqliteStore};
 
 use crate::folder::Folder;
-use crate::inline::InlineDatabase;
+use crate::inline::{DurableInlineDatabase, InlineDatabase};
 use crate::setting::{Conduct, Database, Payer, PurseEvent, Row, Rows};
 
 pub(crate) struct Sqlite {
@@ -111,16 +111,27 @@ impl Database for Sqlite {
 
 all_checks!(Sqlite);
 bus_checks!(Sqlite);
-inline_checks!(Sqlite, "sqlite");
+inline_checks!(Sqlite);
+durable_inline_checks!(Sqlite, "sqlite");
 
 impl InlineDatabase for Sqlite {
     type Store = SqliteStore;
 
+    async fn open(&self, inline: Option<(u32, &Conduct)>) -> Result<SqliteStore, Error> {
+        Self::open_at(&self.place(), inline).await
+    }
+
+    async fn outbox(&self, store: &SqliteStore) -> u64 {
+        SqliteOutbox::of(store).backlog().await.unwrap().pending
+    }
+}
+
+impl DurableInlineDatabase for Sqlite {
     fn place(&self) -> String {
         self.folder.path("purses.db")
     }
 
-    async fn open(place: &str, inline: Option<(u32, &Conduct)>) -> Result<SqliteStore, Error> {
+    async fn open_at(place: &str, inline: Option<(u32, &Conduct)>) -> Result<SqliteStore, Error> {
         let builder = SqliteStore::builder(place).outbox(Filter::all());
         match inline {
             Some((version, conduct)) => {
@@ -144,10 +155,6 @@ impl InlineDatabase for Sqlite {
             transaction.commit().await.unwrap();
         }
         all
-    }
-
-    async fn outbox(store: &SqliteStore) -> u64 {
-        SqliteOutbox::of(store).backlog().await.unwrap().pending
     }
 }
 

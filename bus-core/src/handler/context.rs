@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use super::States;
 use crate::dispatch::{Group, Route};
@@ -39,6 +40,11 @@ impl<'a> Context<'a> {
     /// Which attempt this is, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// What is not done this long after the attempt began is dropped, and counts as failed.
+    pub fn time_limit(&self) -> Duration {
+        self.route.timeout
     }
 
     /// The application's state.

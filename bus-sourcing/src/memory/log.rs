@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jitney_core::Id;
 
+use super::inline::Registered;
 use crate::{
     Append, Appended, Conflict, Direction, Duplicate, Error, ErrorKind, Expected, Filter, ListStreams, Page,
     Position, ReadStream, StoredEvent, StoredSnapshot, StreamAppend, StreamAppended, StreamId, StreamInfo,
@@ -18,6 +19,10 @@ pub(super) struct Log {
     /// The length of the log behind the last event of a correlation id.
     correlations: HashMap<Id, u64>,
     pub(super) snapshots: HashMap<StreamId, StoredSnapshot>,
+    /// What appends keep up.
+    pub(super) inline: Vec<Registered>,
+    /// Somebody lets nobody append.
+    pub(super) is_held_up: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +43,19 @@ impl Log {
         self.refuse(&append)?;
         let appended = append.into_streams().into_iter().map(|part| self.store(part)).collect();
         Ok(Appended::new(appended, Position::at([self.len()])))
+    }
+
+    /// The events of `append` as they are stored where nothing comes between.
+    pub(super) fn preview(&self, append: &Append) -> Vec<StoredEvent> {
+        let mut length = self.len();
+        let mut events = Vec::new();
+        for part in append.streams() {
+            for (event, sequence) in part.events.iter().zip(self.last(&part.stream) + 1..) {
+                length += 1;
+                events.push(event.clone().into_stored(&part.stream, sequence, Position::at([length])));
+            }
+        }
+        events
     }
 
     /// Refuses an append that cannot be made.

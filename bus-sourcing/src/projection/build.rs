@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jitney_core::outbox::Shard;
 use serde::{Deserialize, Serialize};
 
-use super::PoisonEvent;
+use super::Stopped;
 use crate::{Position, StoredEvent};
 
 /// Which build of a projection.
@@ -61,8 +61,8 @@ pub struct ShardState {
     pub epoch: u64,
     /// The worker that has it.
     pub owner: Option<String>,
-    /// The event that it has stopped at.
-    pub stopped: Option<PoisonEvent>,
+    /// Why it has stopped, where it has.
+    pub stopped: Option<Stopped>,
 }
 
 /// A build that is to be made.

@@ -19,7 +19,7 @@ impl<M: ReadModel> ProjectionHandle<M> {
     ///
     /// As [`wait_for`](Self::wait_for), with the reading of the store in `at_most`; of kind
     /// [`Projection`](ErrorKind::Projection), retryable, when the store has no event of it within `at_most`, as when the
-    /// command has led to none; and of kind [`Unsupported`](ErrorKind::Unsupported) where the store has no [index of
+    /// command has led to none; of kind [`Store`](ErrorKind::Store), retryable, when it has not answered in that time; and of kind [`Unsupported`](ErrorKind::Unsupported) where the store has no [index of
     /// chains](crate::StoreCapabilities::correlations).
     ///
     /// # Cancellation
@@ -32,14 +32,23 @@ impl<M: ReadModel> ProjectionHandle<M> {
         at_most: Duration,
     ) -> Result<(), Error> {
         let began = self.env().instant();
-        let found = self.env().timeout(at_most, self.end_of_correlation(store, correlation_id)).await;
+        let mut answered = false;
+        let looked = self.end_of_correlation(store, correlation_id, &mut answered);
+        let found = self.env().timeout(at_most, looked).await;
         let end = found.unwrap_or_else(|_| {
+            let (kind, why) = match answered {
+                true => (
+                    ErrorKind::Projection,
+                    "has no event of it, as far as it has answered, within the time; see whether the command was handled, and has \
+                     led to events",
+                ),
+                false => (ErrorKind::Store, "has not answered within the time; see whether it can be reached"),
+            };
             let (name, store) = (self.name(), store.describe());
             let what = format!(
-                "waiting for correlation {correlation_id} in projection `{name}`: {store} has no event of it within {at_most:?}; \
-                 see whether the command was handled, and has led to events"
+                "waiting for correlation {correlation_id} in projection `{name}`, for {at_most:?}: {store} {why}"
             );
-            Err(Error::new(ErrorKind::Projection, what).retryable(true))
+            Err(Error::new(kind, what).retryable(true))
         })?;
         let left = at_most.saturating_sub(self.env().instant().duration_since(began));
         self.wait_for(&end, left).await
@@ -49,11 +58,13 @@ impl<M: ReadModel> ProjectionHandle<M> {
         &self,
         store: &(impl EventStore + ?Sized),
         correlation_id: &Id,
+        answered: &mut bool,
     ) -> Result<Position, Error> {
         loop {
             if let Some(end) = store.end_of_correlation(correlation_id).await? {
                 return Ok(end);
             }
+            *answered = true;
             self.env().sleep(LOOK).await;
         }
     }

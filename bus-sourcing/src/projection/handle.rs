@@ -101,7 +101,8 @@ impl<M: ReadModel> ProjectionHandle<M> {
         Ok(())
     }
 
-    /// Lets a projection go on that is [paused](Self::pause), or has stopped at an event: that event is tried again.
+    /// Lets a projection go on that is [paused](Self::pause), or has [stopped](super::Stopped): what it has stopped at is tried
+    /// again.
     ///
     /// # Errors
     ///
@@ -156,7 +157,7 @@ impl<M: ReadModel> ProjectionHandle<M> {
     ///
     /// # Errors
     ///
-    /// Of kind [`Projection`](ErrorKind::Projection) when the projection has stopped at an event before it, and, retryable, when
+    /// Of kind [`Projection`](ErrorKind::Projection) when the projection has [stopped](super::Stopped) before it, and, retryable, when
     /// it has not come so far within `at_most`; and when the read model does not answer.
     ///
     /// # Cancellation
@@ -190,7 +191,7 @@ impl<M: ReadModel> ProjectionHandle<M> {
         })
     }
 
-    /// The error of a build of which a shard that counts has stopped at an event, where one has.
+    /// The error of a build of which a shard that counts has stopped, where one has.
     pub(super) fn refuse_stopped(
         &self,
         build: &Build,
@@ -198,10 +199,8 @@ impl<M: ReadModel> ProjectionHandle<M> {
     ) -> Result<(), Error> {
         let stopped =
             build.shards.iter().filter(|shard| counts(shard)).find_map(|shard| shard.stopped.as_ref());
-        let Some(event) = stopped else { return Ok(()) };
-        let name = &self.name;
-        let what =
-            format!("projection `{name}` has stopped at {event}; mend it and resume it, or skip the event");
+        let Some(stopped) = stopped else { return Ok(()) };
+        let what = format!("projection `{}` {stopped}", self.name);
         Err(Error::new(ErrorKind::Projection, what))
     }
 

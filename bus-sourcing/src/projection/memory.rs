@@ -1,5 +1,6 @@
 //! Read models in memory: for tests, and the one that the others are compared with.
 
+mod inline;
 mod receipts;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,14 @@ use jitney_core::{Env, Id};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
+pub(crate) use self::inline::KeptUp;
 use self::receipts::Receipts;
 use super::{
     Build, BuildId, BuildState, BusReadModel, BusTransaction, Leased, Mark, NewBuild, PassedEvent,
-    PoisonEvent, ProjectionRecord, ReadModel, ReadModelTransaction, Received, ShardLease, Step,
+    ProjectionRecord, ReadModel, ReadModelTransaction, Received, ShardLease, Step, Stopped,
 };
 use crate::Error;
+use crate::memory::{Appends, HeldUp};
 
 /// Keeps the state `S` of each projection in this process; clones share them.
 ///
@@ -30,6 +33,8 @@ pub struct MemoryReadModel<S> {
     projections: Arc<Mutex<BTreeMap<String, Kept<S>>>>,
     /// Whoever has it may write.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// The store that it is beside, where projections are to be inline in that.
+    beside: Option<Appends>,
 }
 
 /// A projection. A copy is changed and takes its place.
@@ -37,6 +42,8 @@ pub struct MemoryReadModel<S> {
 struct Kept<S> {
     record: ProjectionRecord,
     places: BTreeMap<u64, Place<S>>,
+    /// The appends that keep its live build up, where that is inline.
+    inline: Option<Appends>,
 }
 
 /// What a build has, by its number.
@@ -48,8 +55,24 @@ struct Place<S> {
 
 impl<S> Default for Kept<S> {
     fn default() -> Self {
-        Kept { record: ProjectionRecord::default(), places: BTreeMap::new() }
+        Kept { record: ProjectionRecord::default(), places: BTreeMap::new(), inline: None }
     }
+}
+
+impl<S> Kept<S> {
+    fn is_inline(&self) -> bool {
+        self.record.builds().iter().any(|build| build.inline)
+    }
+}
+
+/// `builds`, of which one that is inline is where the store ends.
+fn placed(mut builds: Vec<Build>, appends: Option<&Appends>) -> Vec<Build> {
+    let inline = builds.iter_mut().filter(|build| build.inline);
+    for (build, appends) in inline.zip(appends) {
+        let end = appends.end();
+        build.shards.iter_mut().for_each(|shard| shard.position = end.clone());
+    }
+    builds
 }
 
 impl<S: Clone + Default + Send + Sync + 'static> MemoryReadModel<S> {
@@ -60,7 +83,8 @@ impl<S: Clone + Default + Send + Sync + 'static> MemoryReadModel<S> {
 
     /// The same, whose leases go by the clock of `env`.
     pub fn with_env(env: Env) -> Self {
-        MemoryReadModel { start: env.instant(), env, projections: Arc::default(), turn: Arc::default() }
+        let (start, projections, turn) = (env.instant(), Arc::default(), Arc::default());
+        MemoryReadModel { start, env, projections, turn, beside: None }
     }
 
     /// Looks at the state of a projection as it was last committed; none where it has no live build.
@@ -68,6 +92,11 @@ impl<S: Clone + Default + Send + Sync + 'static> MemoryReadModel<S> {
         let projections = self.projections();
         let kept = projections.get(projection)?;
         kept.places.get(&kept.record.live()?).map(|place| look(&place.state))
+    }
+
+    /// The appends that keep a projection up, where it is inline.
+    fn inline(&self, projection: &str) -> Option<Appends> {
+        self.projections().get(projection)?.inline.clone()
     }
 
     // A projection is replaced whole.
@@ -86,7 +115,7 @@ impl<S: Clone + Default + Send + Sync + 'static> MemoryReadModel<S> {
             None => Default::default(),
         };
         let (model, projection, place) = (self.clone(), projection.to_owned(), place.unwrap_or_default());
-        MemoryTransaction { model, projection, number, record, place, _turn: turn }
+        MemoryTransaction { model, projection, number, record, place, held_up: None, _turn: turn }
     }
 
     /// Changes a record while nobody else does.
@@ -104,12 +133,13 @@ impl<S: Clone + Default + Send + Sync + 'static> Default for MemoryReadModel<S> 
 
 impl<S> Clone for MemoryReadModel<S> {
     fn clone(&self) -> Self {
-        let MemoryReadModel { env, start, projections, turn } = self;
+        let MemoryReadModel { env, start, projections, turn, beside } = self;
         MemoryReadModel {
             env: env.clone(),
             start: *start,
             projections: Arc::clone(projections),
             turn: Arc::clone(turn),
+            beside: beside.clone(),
         }
     }
 }
@@ -129,7 +159,8 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
     }
 
     async fn builds(&self, projection: &str) -> Result<Vec<Build>, Error> {
-        Ok(self.record(projection).builds())
+        let appends = self.inline(projection);
+        Ok(placed(self.record(projection).builds(), appends.as_ref()))
     }
 
     async fn begin_build(&self, build: &NewBuild) -> Result<Option<MemoryTransaction<S>>, Error> {
@@ -155,8 +186,8 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModel for MemoryReadModel<S
         Ok(self.transaction(&build.projection, build.number).await)
     }
 
-    async fn stop(&self, build: &BuildId, lease: &ShardLease, event: &PoisonEvent) -> Result<(), Error> {
-        self.change(&build.projection, |record| record.stop(build, lease, event)).await;
+    async fn stop(&self, build: &BuildId, lease: &ShardLease, stopped: &Stopped) -> Result<(), Error> {
+        self.change(&build.projection, |record| record.stop(build, lease, stopped)).await;
         Ok(())
     }
 
@@ -195,6 +226,8 @@ pub struct MemoryTransaction<S> {
     number: u64,
     record: ProjectionRecord,
     place: Place<S>,
+    /// Nobody appends to a store whose appends keep the projection up.
+    held_up: Option<HeldUp>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -216,7 +249,11 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModelTransaction for Memory
     }
 
     async fn lock(&mut self) -> Result<Vec<Build>, Error> {
-        Ok(self.record.builds())
+        let appends = self.model.inline(&self.projection);
+        if let Some(appends) = &appends {
+            self.held_up = Some(appends.hold_up().await);
+        }
+        Ok(placed(self.record.builds(), appends.as_ref()))
     }
 
     async fn replace(&mut self) -> Result<bool, Error> {
@@ -230,6 +267,9 @@ impl<S: Clone + Default + Send + Sync + 'static> ReadModelTransaction for Memory
         kept.places.insert(self.number, self.place);
         kept.places.retain(|number, _| self.record.has(*number));
         kept.record = self.record;
+        if !kept.is_inline() {
+            kept.inline = None;
+        }
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jitney_core::Id;
 
-use super::{Build, BuildId, NewBuild, PassedEvent, PoisonEvent};
+use super::{Build, BuildId, NewBuild, PassedEvent, Stopped};
 use crate::{Error, Position};
 
 /// A database that read models are kept in, with their checkpoints beside them.
@@ -84,7 +84,8 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
         lease: Duration,
     ) -> impl Future<Output = Result<Self::Transaction, Error>> + Send;
 
-    /// Records that the shard has stopped at an event, where `lease` is still that of its owner.
+    /// Records that the shard has stopped, where `lease` is still that of its owner. Of several stops, as of events of a bus that are
+    /// tried at once, the first one stays, until the shard goes on.
     ///
     /// # Errors
     ///
@@ -93,10 +94,10 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
         &self,
         build: &BuildId,
         lease: &ShardLease,
-        event: &PoisonEvent,
+        stopped: &Stopped,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Pauses the builds of a projection, or has them go on. Shards that have stopped at an event try it again when they go on.
+    /// Pauses the builds of a projection, or has them go on. Shards that have stopped try again when they go on.
     ///
     /// # Errors
     ///
@@ -218,6 +219,6 @@ pub struct ShardLease {
     pub epoch: u64,
     /// Where it is.
     pub position: Position,
-    /// The event that it has stopped at.
-    pub stopped: Option<PoisonEvent>,
+    /// Why it has stopped, where it has.
+    pub stopped: Option<Stopped>,
 }

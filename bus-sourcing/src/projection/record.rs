@@ -9,7 +9,7 @@ use jitney_core::outbox::{Shard, Share};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, PoisonEvent, ShardLease, ShardState, Step,
+    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, ShardLease, ShardState, Step, Stopped,
 };
 
 /// The builds of a projection, who has which shard and how far it is, and what was passed.
@@ -125,7 +125,9 @@ impl ProjectionRecord {
             let (shard, position, stopped) = (shard.number(), position.clone(), stopped.clone());
             ShardLease { shard, epoch: *epoch, position, stopped }
         };
-        Leased { paused: kept.build.paused, shards: share.into_shards().into_iter().map(lease).collect() }
+        // Nobody works on one that is inline.
+        let paused = kept.build.paused || kept.build.inline;
+        Leased { paused, shards: share.into_shards().into_iter().map(lease).collect() }
     }
 
     /// Gives up all shards of `worker`.
@@ -137,13 +139,15 @@ impl ProjectionRecord {
         }
     }
 
-    /// Records that a shard has stopped at an event, where `lease` is still that of its owner.
-    pub fn stop(&mut self, id: &BuildId, lease: &ShardLease, event: &PoisonEvent) {
+    /// Records that a shard has stopped, where `lease` is still that of its owner. Of several stops, the first one stays, until the
+    /// shard goes on.
+    pub fn stop(&mut self, id: &BuildId, lease: &ShardLease, stopped: &Stopped) {
         let shard = self.of(id).and_then(|kept| kept.build.shards.get_mut(usize::from(lease.shard)));
         if let Some(shard) = shard
             && (shard.epoch, &shard.position) == (lease.epoch, &lease.position)
+            && shard.stopped.is_none()
         {
-            shard.stopped = Some(event.clone());
+            shard.stopped = Some(stopped.clone());
         }
     }
 
@@ -162,7 +166,7 @@ impl ProjectionRecord {
         let mut skipped = false;
         for kept in self.builds.values_mut() {
             for shard in &mut kept.build.shards {
-                if let Some(event) = shard.stopped.take_if(|event| event.event_id == *event_id) {
+                if let Some(Stopped::At(event)) = shard.stopped.take_if(|stopped| stopped.is_at(event_id)) {
                     kept.passed.push(PassedEvent::new(event, true));
                     skipped = true;
                 }
@@ -173,7 +177,10 @@ impl ProjectionRecord {
 
     /// Moves the checkpoint of a shard in the build of this number. False where the caller has lost it.
     pub fn advance(&mut self, number: u64, step: &Step<'_>) -> bool {
-        let Some(kept) = self.builds.get_mut(&number).filter(|kept| !kept.build.paused) else { return false };
+        let Some(kept) = self.builds.get_mut(&number) else { return false };
+        if kept.build.paused || kept.build.inline {
+            return false;
+        }
         let Some(shard) = kept.build.shards.get_mut(usize::from(step.shard)) else { return false };
         if (shard.epoch, &shard.position) != (step.epoch, step.from) {
             return false;
@@ -183,6 +190,15 @@ impl ProjectionRecord {
         shard.last_time = step.last_time.or(shard.last_time);
         kept.passed.extend(step.passed.cloned());
         true
+    }
+
+    /// Records that appends keep the build of this number up. Whoever had a shard of it has lost it.
+    pub fn make_inline(&mut self, number: u64) {
+        let Some(kept) = self.builds.get_mut(&number) else { return };
+        kept.build.inline = true;
+        for shard in &mut kept.build.shards {
+            (shard.epoch, shard.owner) = (shard.epoch + 1, None);
+        }
     }
 
     /// Lets the build of this number take the place of the live one; of that one, nothing is left.

@@ -1,12 +1,41 @@
 //! What is left of a build's events, handled while nobody else can.
 
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
 use super::build::shard_of;
 use super::step::Core;
 use super::{Build, Projecting, Projection, ReadModel, ReadModelTransaction, Step, panics};
-use crate::{Error, ErrorKind, Position, StoredEvent};
+use crate::{Error, ErrorKind, EventStore, Filter, Page, Position, StoredEvent};
 
 /// No more pages than that are handled while nobody else can.
 const MOST_PAGES: usize = 4;
+
+/// Where what is left is read from, beside or in the transaction that it is handled in.
+pub(super) trait ReadRest<T>: Sync {
+    /// As [`EventStore::read_all`].
+    fn read_rest<'a>(
+        &'a self,
+        transaction: &'a mut T,
+        after: &'a Position,
+        filter: &'a Filter,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, Error>>;
+}
+
+/// The store, which may be anywhere.
+impl<T> ReadRest<T> for Arc<dyn EventStore> {
+    fn read_rest<'a>(
+        &'a self,
+        _: &'a mut T,
+        after: &'a Position,
+        filter: &'a Filter,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, Error>> {
+        self.read_all(after, filter, limit)
+    }
+}
 
 /// How far it is to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +81,7 @@ pub(super) async fn distance<P: Projection, M>(
 /// When store or read model do not answer, or the projection refuses an event.
 pub(super) async fn apply<P, M>(
     core: &Core<P, M>,
+    from: &impl ReadRest<M::Transaction>,
     transaction: &mut M::Transaction,
     build: &Build,
     target: impl Fn(u16) -> Vec<Position>,
@@ -73,7 +103,7 @@ where
             if page == MOST_PAGES {
                 return Ok(None);
             }
-            let page = core.store.read_all(&position, &core.filter, core.settings.batch).await?;
+            let page = from.read_rest(transaction, &position, &core.filter, core.settings.batch).await?;
             if page.position == position {
                 return Ok(None);
             }

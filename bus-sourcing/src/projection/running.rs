@@ -66,7 +66,7 @@ impl<M: ReadModel> RunningProjector<M> {
         let live = builds.iter().find(|build| build.id.state == BuildState::Live);
         let lag = match live {
             Some(live) => ProjectionLag::of(&*self.store, &self.filter, live, self.env.now()).await?,
-            None => ProjectionLag::default(),
+            None => Some(ProjectionLag::default()),
         };
         Ok(ProjectionStatus { builds, lag })
     }

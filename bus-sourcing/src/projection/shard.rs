@@ -9,8 +9,10 @@ use tokio::time::Instant;
 use super::build::shard_of;
 use super::status::Progress;
 use super::step::{Core, Stepped};
-use super::{Build, BuildState, OnFailure, PassedEvent, PoisonEvent, Projection, ReadModel, ShardLease};
-use crate::{Error, ErrorKind, Position, StoredEvent};
+use super::{
+    Build, BuildState, OnFailure, PassedEvent, PoisonEvent, Projection, ReadModel, ShardLease, Stopped,
+};
+use crate::{Error, ErrorKind, Page, Position, StoredEvent};
 
 /// How long a reader pauses that was woken for nothing twice.
 const EARLY: Duration = Duration::from_millis(5);
@@ -27,6 +29,10 @@ pub(super) struct Shard<P, M> {
     pub(super) caught_up: Box<dyn Fn() + Send + Sync>,
     pub(super) started: Instant,
     pub(super) handled: u64,
+    /// How many events are read at once.
+    pub(super) limit: usize,
+    /// How often the next one could not be read.
+    pub(super) unread: u32,
 }
 
 /// Some events of the shard, behind which the checkpoint goes to `to`.
@@ -86,10 +92,13 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Shard<P, M> {
 
     /// Applies the next page. Says why there is none.
     async fn turn(&mut self) -> Result<Option<Rest>, Ended> {
-        let core = Arc::clone(&self.core);
-        let page = core.store.read_all(&self.lease.position, &core.filter, core.settings.batch).await?;
-        let mut part = Part { events: page.events, to: page.position };
         let is_next = self.build.id.state == BuildState::Next;
+        // What the live one has not come to need not be read, and cannot be where that has stopped at it.
+        if is_next && self.is_at_ceiling().await? {
+            return Ok(Some(Rest::AtCeiling));
+        }
+        let page = self.read().await?;
+        let mut part = Part { events: page.events, to: page.position };
         if is_next {
             self.cut_at_ceiling(&mut part).await?;
         }
@@ -109,6 +118,23 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Shard<P, M> {
         }
         self.apply(part).await?;
         Ok(None)
+    }
+
+    /// Whether this shard is where the live build is.
+    async fn is_at_ceiling(&mut self) -> Result<bool, Error> {
+        let Shard { live, lease, build, .. } = &*self;
+        let is_there = |live: &Build| {
+            let ceiling = live.ceiling(lease.shard, build.shards.len());
+            ceiling.iter().all(|ceiling| lease.position.has_reached(ceiling))
+        };
+        if !live.as_ref().is_some_and(is_there) {
+            return Ok(false);
+        }
+        let builds = self.core.model.builds(self.core.name()).await?;
+        let live = builds.into_iter().find(|build| build.id.state == BuildState::Live);
+        let is_there = live.as_ref().is_some_and(is_there);
+        self.live = live;
+        Ok(is_there)
     }
 
     /// Takes away what the live build has not come to.
@@ -187,13 +213,7 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Shard<P, M> {
             (true, _) => None,
             (false, OnFailure::Park) => Some(PassedEvent::new(event.clone(), false)),
             (false, OnFailure::Stop) => {
-                let (projection, shard) = (core.name(), self.lease.shard);
-                tracing::error!(projection, shard, %event, "the projection has stopped; mend it and resume it, or skip the event");
-                metrics::counter!("jitney_projection_stopped_total", "projection" => projection.to_owned())
-                    .increment(1);
-                core.model.stop(id, &self.lease, &event).await?;
-                core.news.send_modify(|times| *times = times.wrapping_add(1));
-                return Err(Ended::Here);
+                return self.stop(Stopped::At(event)).await;
             }
         };
         match core.step(&self.build, &mut self.lease, &[], to, record.as_ref()).await? {
@@ -206,6 +226,47 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Shard<P, M> {
             }
             Stepped::Lost | Stepped::Refused(_) => Err(Ended::Here),
         }
+    }
+
+    /// Reads the next events: as many as can be read where something further on cannot.
+    async fn read(&mut self) -> Result<Page, Ended> {
+        let core = Arc::clone(&self.core);
+        loop {
+            let error = match core.store.read_all(&self.lease.position, &core.filter, self.limit).await {
+                Ok(page) => {
+                    self.limit = self.limit.saturating_mul(2).min(core.settings.batch);
+                    self.unread = 0;
+                    return Ok(page);
+                }
+                Err(error) if error.is_retryable() || error.kind() == ErrorKind::Closed => {
+                    return Err(error.into());
+                }
+                Err(error) => error,
+            };
+            if self.limit > 1 {
+                self.limit = self.limit.div_ceil(2);
+                continue;
+            }
+            self.unread += 1;
+            // What is wrong with an event stays so. Of a database, that is known when it was asked a few times.
+            let is_of_event = matches!(error.kind(), ErrorKind::Decode | ErrorKind::Invalid);
+            if !is_of_event && self.unread < core.settings.retry.attempts {
+                return Err(error.into());
+            }
+            self.stop(Stopped::reading(&error, &core.settings.env)).await?;
+        }
+    }
+
+    /// Stops, until somebody has it go on.
+    async fn stop(&mut self, stopped: Stopped) -> Result<(), Ended> {
+        let (core, shard) = (&self.core, self.lease.shard);
+        let projection = core.name();
+        tracing::error!(projection, shard, "the projection {stopped}");
+        metrics::counter!("jitney_projection_stopped_total", "projection" => projection.to_owned())
+            .increment(1);
+        core.model.stop(&self.build.id, &self.lease, &stopped).await?;
+        core.news.send_modify(|times| *times = times.wrapping_add(1));
+        Err(Ended::Here)
     }
 
     fn report(&mut self, events: u64) {

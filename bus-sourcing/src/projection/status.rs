@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Build, BuildState};
-use crate::{EventStore, Filter, Position};
+use crate::{Error, ErrorKind, EventStore, Filter, Position};
 use jiff::Timestamp;
 
 /// Beyond so many, events that wait for a projection are not counted.
@@ -33,8 +33,9 @@ pub struct Progress {
 pub struct ProjectionStatus {
     /// The live build, where there is one, and then the next one, where there is one.
     pub builds: Vec<Build>,
-    /// How far the live build is behind.
-    pub lag: ProjectionLag,
+    /// How far the live build is behind; none where the store has something that it cannot read, at which shards then
+    /// [stop](super::Stopped::Reading).
+    pub lag: Option<ProjectionLag>,
 }
 
 /// How far a projection is behind its store: what its hindmost shard has not handled, of all shards.
@@ -48,13 +49,13 @@ pub struct ProjectionLag {
 }
 
 impl ProjectionLag {
-    /// How far `build` is behind `store`.
+    /// How far `build` is behind `store`, where that can be read.
     pub(super) async fn of(
         store: &dyn EventStore,
         filter: &Filter,
         build: &Build,
         now: Timestamp,
-    ) -> Result<Self, crate::Error> {
+    ) -> Result<Option<Self>, Error> {
         let mut lag = ProjectionLag::default();
         // Shards at the end are all at one place.
         let mut looked_at = Vec::new();
@@ -63,12 +64,15 @@ impl ProjectionLag {
                 continue;
             }
             looked_at.push(&shard.position);
-            let backlog = store.backlog(&shard.position, filter, MOST_COUNTED).await?;
+            let backlog = match store.backlog(&shard.position, filter, MOST_COUNTED).await {
+                Err(error) if !error.is_retryable() && error.kind() != ErrorKind::Closed => return Ok(None),
+                backlog => backlog?,
+            };
             lag.events = lag.events.max(backlog.events);
             let age = backlog.oldest.map(|oldest| now.duration_since(oldest));
             lag.age = lag.age.max(age.and_then(|age| age.try_into().ok()).unwrap_or_default());
         }
-        Ok(lag)
+        Ok(Some(lag))
     }
 
     pub(super) fn publish(self, projection: &str) {

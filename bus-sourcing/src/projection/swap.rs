@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 use super::rest::{self, Distance};
 use super::step::Core;
-use super::{Build, BuildState, PoisonEvent, Projection, ReadModel, ReadModelTransaction, panics};
+use super::{Build, BuildState, Projection, ReadModel, ReadModelTransaction, Stopped, panics};
 use crate::{Error, ErrorKind, StoredEvent};
 
 /// Lets `next` take the place of `live` where that can be. Whether it has. An error that another try would not mend is kept for
@@ -58,7 +58,7 @@ where
                 let is_at_ceiling = target.iter().any(|target| shard.position.has_reached(target));
                 let stopped = live.shards.iter().find_map(|shard| shard.stopped.as_ref());
                 return match stopped.filter(|_| is_at_ceiling) {
-                    Some(event) => Err(too_far(core.name(), event, live.shards.len())),
+                    Some(stopped) => Err(too_far(core.name(), stopped, live.shards.len())),
                     None => Ok(false),
                 };
             }
@@ -75,10 +75,10 @@ pub(super) fn is_there(live: &Build, next: &Build) -> bool {
     })
 }
 
-fn too_far(name: &str, event: &PoisonEvent, shards: usize) -> Error {
+fn too_far(name: &str, stopped: &Stopped, shards: usize) -> Error {
     let what = format!(
-        "letting a rebuilt projection `{name}` take its place: a shard of the live one has stopped far behind the others, at \
-         {event}; skip the event, or give the new one {shards} shards too"
+        "letting a rebuilt projection `{name}` take its place, for which all shards of the live one have to come near each other, or the \
+         new one has to have {shards} shards too: one, far behind the others, {stopped}"
     );
     Error::new(ErrorKind::Projection, what)
 }
@@ -101,7 +101,7 @@ where
     let target = |number| live.ceiling(number, next.shards.len());
     let is_new =
         |event: &StoredEvent| !live.has_handled(event) && !live.live_from.has_reached(event.position());
-    let Some(told) = rest::apply(core, &mut transaction, next, target, is_new).await? else {
+    let Some(told) = rest::apply(core, &core.store, &mut transaction, next, target, is_new).await? else {
         return Ok(false);
     };
     if !transaction.replace().await? {

@@ -262,7 +262,9 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
         if let Some(live) = self.is_mine(live).filter(|_| now >= self.lag_at) {
             self.lag_at = now + core.settings.lease / 3;
             let lag = ProjectionLag::of(&*core.store, &core.filter, live, core.settings.env.now()).await?;
-            lag.publish(core.name());
+            if let Some(lag) = lag {
+                lag.publish(core.name());
+            }
         }
         Ok(if all_at_work && next.is_none() { core.settings.lease } else { core.settings.poll })
     }
@@ -297,6 +299,8 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Worker<P, M> {
                 move || drop(tell.send(Told::CaughtUp))
             }),
             handled: 0,
+            limit: core.settings.batch,
+            unread: 0,
             core: Arc::clone(&core),
         };
         let ending = Ending { tell, told: Some(Told::Ended(key, epoch)) };

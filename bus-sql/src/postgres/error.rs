@@ -73,6 +73,13 @@ fn of_database(error: &dyn DatabaseError, effect: Effect) -> Meaning {
     }
 }
 
+/// Whether the server refuses a statement because one before it in the transaction has failed: it answers a commit by a
+/// rollback then, and says nothing of it.
+pub(super) fn is_behind_a_failure(error: &sqlx::Error) -> bool {
+    const IN_FAILED_TRANSACTION: &str = "25P02";
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == IN_FAILED_TRANSACTION)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;

@@ -5,7 +5,7 @@ use jitney_sourcing::{Error, ErrorKind, NewEvent, StoredEvent};
 use sqlx::{PgConnection, Row};
 
 use super::append::{Part, Stored};
-use super::error::{Effect, failed};
+use super::error::{Effect, failed, is_behind_a_failure};
 use super::row::{from_u64, position};
 use super::schema::Schema;
 
@@ -80,6 +80,9 @@ impl Inline {
         }
         let left = sqlx::query(LEAVE).bind(path).execute(connection).await;
         left.map_err(|error| {
+            if !is_behind_a_failure(&error) {
+                return failed("appending: leaving the inline projections", error, Effect::None);
+            }
             let what = "appending: a statement of an inline projection has failed, and its handler went on behind it, so nothing of \
                         the append is stored; return the error, or try the statement in a savepoint";
             Error::new(ErrorKind::Projection, what).with_source(error)

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jitney_core::Id;
 use jitney_sourcing::projection::{
-    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, PoisonEvent, ReadModel, ShardLease,
+    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, ReadModel, ShardLease, Stopped,
 };
 use jitney_sourcing::{Error, ErrorKind};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -23,7 +23,7 @@ use super::error::{Effect, failed};
 use super::row::{from_u64, from_usize};
 use super::schema::Schema;
 use super::store::PostgresStore;
-use crate::projection::{LeaseRow, ShardRow, builds, passed, poison, text};
+use crate::projection::{LeaseRow, ShardRow, builds, passed, stopped, text};
 
 /// The live build first, each shard by its number. One that is inline is where the store ends.
 const BUILDS: &str = "
@@ -37,9 +37,10 @@ SELECT p.build, p.state::bigint, p.version, p.paused, p.inline, p.live_from,
 FROM {schema}.projections p JOIN {schema}.projection_shards s ON s.build = p.build
 WHERE p.projection = $1 AND p.state < 2 ORDER BY p.state, s.shard";
 
+/// The first one stays, of several that are met at once: whoever has seen it can skip it.
 const STOP: &str = "
 UPDATE {schema}.projection_shards SET stopped = $5
-WHERE build = $1 AND shard = $2 AND epoch = $3 AND position = $4";
+WHERE build = $1 AND shard = $2 AND epoch = $3 AND position = $4 AND stopped IS NULL";
 
 const PAUSE: &str = "UPDATE {schema}.projections SET paused = $2 WHERE projection = $1 AND state < 2";
 
@@ -184,7 +185,7 @@ impl ReadModel for PostgresReadModel {
         PostgresTransaction::begin(&self.store, build, lease).await
     }
 
-    async fn stop(&self, build: &BuildId, lease: &ShardLease, event: &PoisonEvent) -> Result<(), Error> {
+    async fn stop(&self, build: &BuildId, lease: &ShardLease, stopped: &Stopped) -> Result<(), Error> {
         let doing = format!("recording where projection `{}` has stopped", build.projection);
         self.work(&doing, async |connection, schema| {
             sqlx::query(schema.sql(STOP))
@@ -192,7 +193,7 @@ impl ReadModel for PostgresReadModel {
                 .bind(shard(lease.shard))
                 .bind(from_u64(lease.epoch))
                 .bind(lease.position.to_string())
-                .bind(text(event))
+                .bind(text(stopped))
                 .execute(connection)
                 .await
                 .map(drop)
@@ -219,17 +220,17 @@ impl ReadModel for PostgresReadModel {
         let mut connection = self.store.connection().await?;
         let schema = self.store.schema();
         let mut transaction = connection.begin().await.map_err(failed)?;
-        let stopped = sqlx::query_as::<_, (i64, String)>(schema.sql(STOPPED)).bind(projection);
-        let stopped = stopped.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let found = sqlx::query_as::<_, (i64, String)>(schema.sql(STOPPED)).bind(projection);
+        let found = found.fetch_all(&mut *transaction).await.map_err(failed)?;
         let mut skipped = false;
-        for (build, event) in stopped {
-            if poison(projection, &event)?.event_id != *event_id {
-                continue;
-            }
+        for (build, json) in found {
+            let stopped = stopped(projection, &json)?;
+            let Some(event) = stopped.event().filter(|_| stopped.is_at(event_id)) else { continue };
             skipped = true;
-            let record = sqlx::query(schema.sql(SKIP)).bind(build).bind(event_id.to_string()).bind(&event);
+            let record =
+                sqlx::query(schema.sql(SKIP)).bind(build).bind(event_id.to_string()).bind(text(event));
             record.execute(&mut *transaction).await.map_err(failed)?;
-            let go_on = sqlx::query(schema.sql(SKIPPED)).bind(build).bind(&event);
+            let go_on = sqlx::query(schema.sql(SKIPPED)).bind(build).bind(&json);
             go_on.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;

@@ -54,7 +54,8 @@ impl News {
     async fn look_on(&self, store: &SqliteStore) -> Error {
         let _turn = self.turn.lock().await;
         loop {
-            match read::newest(store).await {
+            let newest = async { read::newest(store, &mut *store.reader().await?).await };
+            match newest.await {
                 Ok(position) => self.tell(position),
                 Err(error) if error.kind() == ErrorKind::Closed => return error,
                 // It is a hint: the reader that waits will be told by its own read.

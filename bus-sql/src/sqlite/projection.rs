@@ -17,7 +17,7 @@ use std::time::Duration;
 use jitney_core::Id;
 use jitney_sourcing::Error;
 use jitney_sourcing::projection::{
-    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, PoisonEvent, ReadModel, ShardLease,
+    Build, BuildId, BuildState, Leased, NewBuild, PassedEvent, ReadModel, ShardLease, Stopped,
 };
 use sqlx::SqliteConnection;
 use tokio::sync::Mutex;
@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 pub use self::transaction::SqliteTransaction;
 use super::SqliteStore;
 use super::error::commit_failed;
-use crate::projection::{LeaseRow, ShardRow, builds, passed, poison, text};
+use crate::projection::{LeaseRow, ShardRow, builds, passed, stopped, text};
 
 /// Each shard by its number. A build that is inline is where the store ends.
 const BUILD: &str = "SELECT p.build, p.state, p.version, p.paused, p.inline, p.live_from, \
@@ -35,8 +35,9 @@ const BUILD: &str = "SELECT p.build, p.state, p.version, p.paused, p.inline, p.l
                      FROM jitney_projections p JOIN jitney_projection_shards s ON s.build = p.build \
                      WHERE p.projection = ?1 AND p.state = ?2 ORDER BY s.shard";
 
+/// The first one stays, of several that are met at once: whoever has seen it can skip it.
 const STOP: &str = "UPDATE jitney_projection_shards SET stopped = ?5 \
-                    WHERE build = ?1 AND shard = ?2 AND epoch = ?3 AND position = ?4";
+                    WHERE build = ?1 AND shard = ?2 AND epoch = ?3 AND position = ?4 AND stopped IS NULL";
 
 const PAUSE: &str = "UPDATE jitney_projections SET paused = ?2 WHERE projection = ?1";
 
@@ -203,7 +204,7 @@ impl ReadModel for SqliteReadModel {
         SqliteTransaction::begin(self, build).await
     }
 
-    async fn stop(&self, build: &BuildId, lease: &ShardLease, event: &PoisonEvent) -> Result<(), Error> {
+    async fn stop(&self, build: &BuildId, lease: &ShardLease, stopped: &Stopped) -> Result<(), Error> {
         let Some(file) = self.file_of(build).await? else { return Ok(()) };
         let doing = format!("recording where projection `{}` has stopped", build.projection);
         write(&file, &doing, async |connection| {
@@ -212,7 +213,7 @@ impl ReadModel for SqliteReadModel {
                 .bind(i64::from(lease.shard))
                 .bind(integer(lease.epoch))
                 .bind(lease.position.to_string())
-                .bind(text(event))
+                .bind(text(stopped))
                 .execute(connection)
                 .await
                 .map(drop)
@@ -241,16 +242,15 @@ impl ReadModel for SqliteReadModel {
         for file in self.files(projection).await? {
             let failed = |error| file.failed(&doing, error);
             let mut transaction = file.begin().await?;
-            let stopped = sqlx::query_as::<_, (i64, String)>(STOPPED).bind(projection);
-            let stopped = stopped.fetch_all(&mut *transaction).await.map_err(failed)?;
-            for (build, event) in stopped {
-                if poison(projection, &event)?.event_id != *event_id {
-                    continue;
-                }
+            let found = sqlx::query_as::<_, (i64, String)>(STOPPED).bind(projection);
+            let found = found.fetch_all(&mut *transaction).await.map_err(failed)?;
+            for (build, json) in found {
+                let stopped = stopped(projection, &json)?;
+                let Some(event) = stopped.event().filter(|_| stopped.is_at(event_id)) else { continue };
                 skipped = true;
-                let record = sqlx::query(SKIP).bind(build).bind(event_id.to_string()).bind(&event);
+                let record = sqlx::query(SKIP).bind(build).bind(event_id.to_string()).bind(text(event));
                 record.execute(&mut *transaction).await.map_err(failed)?;
-                let go_on = sqlx::query(SKIPPED).bind(build).bind(&event);
+                let go_on = sqlx::query(SKIPPED).bind(build).bind(&json);
                 go_on.execute(&mut *transaction).await.map_err(failed)?;
             }
             transaction.commit().await.map_err(failed)?;

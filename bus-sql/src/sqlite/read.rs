@@ -8,7 +8,7 @@ use jitney_core::Id;
 use jitney_sourcing::{
     Direction, Error, ErrorKind, Filter, Page, Position, ReadStream, StoredEvent, StreamId, StreamState,
 };
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use super::error::damaged;
 use super::row::{BEHIND, COLUMNS, event, metadata, position};
@@ -92,8 +92,10 @@ pub(super) async fn find_event(
     row.map(|row| event(&row, stream)).transpose()
 }
 
-pub(super) async fn read_all(
+/// Reads up to `limit` events behind `after`.
+pub(super) async fn all(
     store: &SqliteStore,
+    connection: &mut SqliteConnection,
     after: &Position,
     filter: &Filter,
     limit: usize,
@@ -114,7 +116,7 @@ pub(super) async fn read_all(
     let failed = |error| store.failed(&format!("reading all events behind `{after}`"), error);
     let after = number(after)?;
     // Found before the events are, so that everything up to it is among them.
-    let newest = newest(store).await?;
+    let newest = newest(store, &mut *connection).await?;
     let mut rows = sqlx::query(SQL.as_str())
         .bind(clamped(after))
         .bind(clamped(newest))
@@ -122,7 +124,7 @@ pub(super) async fn read_all(
         .bind(names(&filter.aggregate_types)?)
         .bind(filter.archived)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch(store.readers());
+        .fetch(connection);
     let mut events = Vec::new();
     let mut reached = after;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -146,9 +148,9 @@ pub(super) async fn read_all(
 }
 
 /// The position of the newest event; 0 where there is none.
-pub(super) async fn newest(store: &SqliteStore) -> Result<u64, Error> {
+pub(super) async fn newest(store: &SqliteStore, connection: &mut SqliteConnection) -> Result<u64, Error> {
     let sql = "SELECT coalesce(max(position), 0) FROM jitney_events";
-    let newest = sqlx::query_scalar::<_, i64>(sql).fetch_one(store.readers()).await;
+    let newest = sqlx::query_scalar::<_, i64>(sql).fetch_one(connection).await;
     let newest = newest.map_err(|error| store.failed("looking for the newest event", error))?;
     Ok(u64::try_from(newest).unwrap_or_default())
 }

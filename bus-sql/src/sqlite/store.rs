@@ -230,11 +230,11 @@ impl EventStore for SqliteStore {
     }
 
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
-        read::read_all(self, after, filter, limit).await
+        read::all(self, &mut *self.reader().await?, after, filter, limit).await
     }
 
     async fn end(&self) -> Result<Position, Error> {
-        Ok(Position::at([read::newest(self).await?]))
+        Ok(Position::at([read::newest(self, &mut *self.reader().await?).await?]))
     }
 
     async fn end_of_correlation(&self, correlation_id: &Id) -> Result<Option<Position>, Error> {

@@ -1,4 +1,4 @@
-//! How often events were tried, where a projection stops at those that fail too often.
+//! How often events were tried: where a projection stops at those that fail too often, and where one was cut short in a batch.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +32,11 @@ impl Attempts {
                 *count = count.saturating_sub(1);
             }
         });
+    }
+
+    /// Whether it was begun, and has not come to an end.
+    pub(super) fn has(&self, event: &Id) -> bool {
+        self.with(|counts| counts.contains_key(event))
     }
 
     /// It has come to an end: the next attempt is the first one.

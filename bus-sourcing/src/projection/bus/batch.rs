@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jitney_core::handler::{Outcome, Verdict};
+use jitney_core::handler::{HandlerError, Outcome, Verdict};
+use tokio::time::Instant;
 
 use super::feed::Core;
-use super::handler::{count, refusal_of_commit};
+use super::handler::{count, is_permanent, refusal_of_commit};
 use super::{BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
 use crate::projection::{Projecting, Projection, ReadModel, ReadModelTransaction, panics};
 use crate::{Error, StoredEvent};
@@ -14,42 +15,84 @@ use crate::{Error, StoredEvent};
 /// Behind what it waits for, an event comes again at once.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
+/// So much earlier than the handler's time limit a batch ends, or a tenth of it: whoever called is to hear which event it was.
+const MARGIN: Duration = Duration::from_secs(1);
+
+const CUT_SHORT: &str = "it took longer than the handler's time limit, of which a batch keeps a tenth, or a second, for itself; give \
+                         the handler more with `timeout`";
+
 impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Core<P, M> {
-    /// Handles `events`, which have been tried `attempt - 1` times: an outcome for each.
-    pub(super) async fn handle_all(&self, events: &[StoredEvent], attempt: u32) -> Vec<Outcome> {
+    /// Handles `events`, which have been tried `attempt - 1` times, in a little less than `limit`, behind which whoever
+    /// called would count it as an attempt of all of them: an outcome for each.
+    pub(super) async fn handle_all(
+        &self,
+        events: &[StoredEvent],
+        attempt: u32,
+        limit: Duration,
+    ) -> Vec<Outcome> {
+        let env = &self.settings.env;
+        let end = env.instant() + (limit - (limit / 10).min(MARGIN));
         // What has failed, or was cut short, is not tried at once again.
-        let all = if attempt > 1 { Ok(false) } else { self.take_all(events).await };
-        match all {
-            Ok(true) => events.iter().map(|_| Outcome::ack()).collect(),
-            Ok(false) => self.handle_each(events).await,
-            Err(error) => {
+        if attempt > 1 {
+            return self.handle_each(events, end, limit).await;
+        }
+        match env.timeout_at(end, self.take_all(events)).await {
+            Ok(Ok(true)) => events.iter().map(|_| Outcome::ack()).collect(),
+            Ok(Ok(false)) => self.handle_each(events, end, limit).await,
+            // The first one that it is about stops the projection.
+            Ok(Err(error)) if is_permanent(&error) => self.handle_each(events, end, limit).await,
+            Ok(Err(error)) => {
                 let first = self.wait_out(error);
                 let rest = events.iter().skip(1).map(|_| self.later());
                 std::iter::once(first).chain(rest).collect()
             }
+            // One of them takes too long, or all do: each is tried by itself.
+            Err(_) => events.iter().map(|_| Outcome::retry_after(AT_ONCE)).collect(),
         }
     }
 
-    /// Handles one behind the other. Where one is to be tried again, what is behind it in its stream waits for it.
-    async fn handle_each(&self, events: &[StoredEvent]) -> Vec<Outcome> {
-        let (mut outcomes, mut waiting) = (Vec::with_capacity(events.len()), HashSet::new());
-        let mut is_held = false;
-        for event in events {
-            let stream = event.stream();
-            let outcome = match (is_held, waiting.contains(&stream)) {
-                (true, _) => self.later(),
-                (false, true) => Outcome::retry_after(AT_ONCE),
-                (false, false) => self.handle(event).await,
-            };
-            match outcome.verdict() {
-                // The projection handles nothing now.
-                Verdict::RetryAfter(_) if !waiting.contains(&stream) => is_held = true,
-                Verdict::Failed(error) if error.is_retryable() => drop(waiting.insert(stream)),
-                _ => {}
+    /// Handles one behind the other, until `end`. Where one is to be tried again, what is behind it in its stream waits for it. One
+    /// that is cut short at the end has failed where it had the half of `limit`, and comes behind the other streams next time;
+    /// what is not come to has not been tried.
+    async fn handle_each(&self, events: &[StoredEvent], end: Instant, limit: Duration) -> Vec<Outcome> {
+        let env = &self.settings.env;
+        let streams: Vec<_> = events.iter().map(StoredEvent::stream).collect();
+        let all = || events.iter().zip(&streams);
+        let slow = all().filter(|(event, _)| self.cut_short.has(&event.head().event_id));
+        let slow: HashSet<_> = slow.map(|(_, stream)| stream).collect();
+        let (last, first): (Vec<_>, Vec<_>) =
+            (0..events.len()).partition(|index| slow.contains(&streams[*index]));
+        let mut outcomes: Vec<_> = all().map(|_| None).collect();
+        let (mut waiting, mut pause) = (HashSet::new(), AT_ONCE);
+        for index in first.into_iter().chain(last) {
+            let (event, stream) = (&events[index], &streams[index]);
+            if waiting.contains(stream) {
+                continue;
             }
-            outcomes.push(outcome);
+            let (id, left) = (&event.head().event_id, end.saturating_duration_since(env.instant()));
+            let Ok(outcome) = env.timeout(left, self.handle(event)).await else {
+                self.cut_short.begin(id);
+                if left >= limit / 2 {
+                    outcomes[index] = Some(Verdict::Failed(HandlerError::retryable(CUT_SHORT)).into());
+                } else {
+                    self.attempts.take_back(id);
+                }
+                break;
+            };
+            self.cut_short.forget(id);
+            let verdict = outcome.verdict();
+            let is_held = matches!(verdict, Verdict::RetryAfter(_));
+            if matches!(verdict, Verdict::Failed(error) if error.is_retryable()) {
+                waiting.insert(stream);
+            }
+            outcomes[index] = Some(outcome);
+            // The projection handles nothing now.
+            if is_held {
+                pause = self.pause();
+                break;
+            }
         }
-        outcomes
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::retry_after(pause))).collect()
     }
 
     /// Whether `events` are handled, all in one transaction. Where one of them is not to be, nothing is done.

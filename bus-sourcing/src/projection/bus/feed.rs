@@ -23,6 +23,8 @@ pub(super) struct Core<P, M> {
     pub(super) build: BuildId,
     pub(super) settings: Settings,
     pub(super) attempts: Attempts,
+    /// Events of batches that took longer than there was time.
+    pub(super) cut_short: Attempts,
 }
 
 pub(super) struct Settings {

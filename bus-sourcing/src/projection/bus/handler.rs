@@ -12,7 +12,7 @@ use super::feed::Core;
 use super::{BusReadModel, BusTransaction, Mark, OnBusFailure, Received};
 use crate::projection::step::is_refusal;
 use crate::projection::{
-    PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, panics,
+    PoisonEvent, Projecting, Projection, ReadModel, ReadModelTransaction, ShardLease, Stopped, panics,
 };
 use crate::{Error, ErrorKind, Position, StoredEvent};
 
@@ -29,8 +29,9 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Han
                 async move { Reply::All(self.0.handle(&event).await) }.boxed()
             }
             several => {
-                let (events, attempt) = (several.iter().map(stored).collect::<Vec<_>>(), cx.attempt());
-                async move { Reply::Each(self.0.handle_all(&events, attempt).await) }.boxed()
+                let events: Vec<_> = several.iter().map(stored).collect();
+                let (attempt, limit) = (cx.attempt(), cx.time_limit());
+                async move { Reply::Each(self.0.handle_all(&events, attempt, limit).await) }.boxed()
             }
         }
     }
@@ -73,7 +74,11 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
             Ok(Taken::Refused(error)) if error.is_retryable() && attempt < most => {
                 return Verdict::Failed(error).into();
             }
-            Ok(Taken::Refused(error)) => self.stop_at(event, &error, attempt.min(most)).await,
+            Ok(Taken::Refused(error)) => self.stop_at(event, error, attempt.min(most)).await,
+            // No fault of the event: what is wrong is to be mended, and no event is given up for it.
+            Err(error) if is_permanent(&error) => {
+                self.stop_at(event, HandlerError::permanent(error), attempt.min(most)).await
+            }
             Err(error) => Err(error),
         };
         match outcome {
@@ -148,19 +153,25 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
     async fn stop_at(
         &self,
         event: &StoredEvent,
-        error: &HandlerError,
+        error: HandlerError,
         attempts: u32,
     ) -> Result<Outcome, Error> {
         let Core { model, projection, build, settings, .. } = self;
         let name = projection.name();
-        let poison = PoisonEvent::new(event, error, attempts, &settings.env);
+        let mut poison = PoisonEvent::new(event, &error, attempts, &settings.env);
         if model.is_skipped(build, &poison.event_id).await? {
-            return self.pass(event, &poison).await;
+            match self.pass(event, &poison).await {
+                Err(error) if is_permanent(&error) => {
+                    poison =
+                        PoisonEvent::new(event, &HandlerError::permanent(error), attempts, &settings.env);
+                }
+                passed => return passed,
+            }
         }
         tracing::error!(projection = name, event = %poison, "the projection has stopped; mend it and resume it, or skip the event");
         count("jitney_projection_stopped_total", projection, 1);
         let lease = ShardLease { shard: 0, epoch: 0, position: Position::START, stopped: None };
-        model.stop(build, &lease, &poison).await?;
+        model.stop(build, &lease, &Stopped::At(poison)).await?;
         Ok(self.later())
     }
 
@@ -191,8 +202,17 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Cor
     }
 
     pub(super) fn later(&self) -> Outcome {
-        Outcome::retry_after(self.settings.poll.max(Duration::from_millis(1)))
+        Outcome::retry_after(self.pause())
     }
+
+    pub(super) fn pause(&self) -> Duration {
+        self.settings.poll.max(Duration::from_millis(1))
+    }
+}
+
+/// Whether asking the database again would change nothing.
+pub(super) fn is_permanent(error: &Error) -> bool {
+    !error.is_retryable() && error.kind() != ErrorKind::Closed
 }
 
 /// What was applied and cannot be committed, however often it is tried, such as behind a constraint that is checked at the end; or

@@ -18,6 +18,9 @@ use crate::projection::{
 use crate::{Error, ErrorKind};
 
 /// What becomes of an event from a bus that a projection cannot handle.
+///
+/// Where the database itself refuses, as behind a permission that was taken away, and another try would not change that, it is no
+/// fault of the event: the projection stops, as with [`Stop`](OnBusFailure::Stop), whichever was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnBusFailure {
@@ -128,7 +131,7 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
     /// [`apply_batch`](Projection::apply_batch): faster by far where many have come, as when a topic is read from its start. One
     /// unless told: a key is then a lane of its own, and an event that fails holds up its key alone; with more than one, it holds
     /// up its partition while it is tried. Where not all of them can be handled, each is by itself. The handler's time limit is for
-    /// all of them together.
+    /// all of them together; one that hangs fails alone.
     pub fn batch(mut self, events: usize) -> Self {
         self.settings.batch = events.max(1);
         self
@@ -177,8 +180,10 @@ impl<P: Projection, M: BusReadModel + ReadModel<Connection = P::Connection>> Bus
         let BusProjector { model, projection, settings } = self;
         check(&projection)?;
         let build = ensure(&model, &projection).await?;
-        let (filter, attempts) = (projection.filter(), Attempts::default());
-        Ok(BusProjection::new(Arc::new(Core { model, projection, filter, build, settings, attempts })))
+        let filter = projection.filter();
+        let (attempts, cut_short) = (Attempts::default(), Attempts::default());
+        let core = Core { model, projection, filter, build, settings, attempts, cut_short };
+        Ok(BusProjection::new(Arc::new(core)))
     }
 }
 

@@ -9,12 +9,12 @@ use jitney_core::Env;
 use super::InlineProjection;
 use crate::projection::handle::LOOK;
 use crate::projection::projector::Settings;
-use crate::projection::rest::{self, Distance};
+use crate::projection::rest::{self, Distance, ReadRest};
 use crate::projection::running::RunningProjector;
 use crate::projection::step::Core;
 use crate::projection::worker::{Task, ensure};
 use crate::projection::{Build, BuildId, BuildState, Projection, Projector, ReadModel, panics};
-use crate::{Error, ErrorKind, EventStore, Position, StoredEvent};
+use crate::{Error, ErrorKind, EventStore, Filter, Page, Position, StoredEvent};
 
 /// A read model in the database of an event store, which can be kept up by the appends.
 pub trait InlineReadModel: ReadModel {
@@ -29,12 +29,40 @@ pub trait InlineReadModel: ReadModel {
         build: &BuildId,
     ) -> impl Future<Output = Result<Option<(Self::Transaction, Build, Position)>, Error>> + Send;
 
+    /// As [`EventStore::read_all`] of the store, in `transaction`: other connections may all be waiting for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventStore::read_all`].
+    fn read_all(
+        &self,
+        transaction: &mut Self::Transaction,
+        after: &Position,
+        filter: &Filter,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page, Error>> + Send;
+
     /// Records that appends keep the build up, and commits. Whoever else had a shard of it has lost it.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
     fn make_inline(&self, transaction: Self::Transaction) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// What is read in the transaction that holds everybody up: other connections may all be waiting for it.
+struct Locked<'a, M>(&'a M);
+
+impl<M: InlineReadModel> ReadRest<M::Transaction> for Locked<'_, M> {
+    fn read_rest<'a>(
+        &'a self,
+        transaction: &'a mut M::Transaction,
+        after: &'a Position,
+        filter: &'a Filter,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(self.0.read_all(transaction, after, filter, limit))
+    }
 }
 
 /// A projection that is to be inline in a store, for the set-up of one.
@@ -196,7 +224,9 @@ where
     }
     let target = |_| vec![end.clone()];
     let is_new = |event: &StoredEvent| !build.live_from.has_reached(event.position());
-    let Some(told) = rest::apply(core, &mut transaction, &build, target, is_new).await? else {
+    let Some(told) =
+        rest::apply(core, &Locked(&core.model), &mut transaction, &build, target, is_new).await?
+    else {
         return Ok(false);
     };
     core.model.make_inline(transaction).await?;

@@ -1,7 +1,7 @@
 //! Builds that appends keep up: made so, and let go again, while nobody appends.
 
 use jitney_sourcing::projection::{Build, BuildId, BuildState, InlineReadModel, ReadModelTransaction};
-use jitney_sourcing::{Error, Position};
+use jitney_sourcing::{Error, Filter, Page, Position};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{BUILDS, PostgresReadModel, PostgresTransaction, place};
@@ -88,6 +88,16 @@ impl InlineReadModel for PostgresReadModel {
         let end = read::end(&mut transaction, schema).await?;
         let transaction = PostgresTransaction::of(&self.store, transaction, id.clone()).in_place().await?;
         Ok(Some((transaction, build, end)))
+    }
+
+    async fn read_all(
+        &self,
+        transaction: &mut PostgresTransaction,
+        after: &Position,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        read::all(transaction.connection(), self.store.schema(), after, filter, limit).await
     }
 
     async fn make_inline(&self, mut transaction: PostgresTransaction) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use jitney_sourcing::{Error, ErrorKind};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
 use super::{BUILDS, inline, looking, place, schema_of, shard};
-use crate::postgres::error::{Effect, failed};
+use crate::postgres::error::{Effect, failed, is_behind_a_failure};
 use crate::postgres::row::from_u64;
 use crate::postgres::store::PostgresStore;
 use crate::projection::{ShardRow, builds, number, text};
@@ -39,9 +39,6 @@ ON CONFLICT (build, event_id) DO NOTHING";
 
 /// In a transaction that has failed, the server answers a commit by a rollback, and says nothing of it. This is refused there.
 const IS_WHOLE: &str = "SELECT 1";
-
-/// The error code of everything that is sent in a transaction that has failed.
-const IN_FAILED_TRANSACTION: &str = "25P02";
 
 /// A transaction of a [`PostgresReadModel`](super::PostgresReadModel).
 #[derive(Debug)]
@@ -163,8 +160,7 @@ impl ReadModelTransaction for PostgresTransaction {
 
 fn not_whole(build: &BuildId, error: sqlx::Error) -> Error {
     let doing = doing(build);
-    let code = error.as_database_error().and_then(|error| error.code());
-    if code.is_none_or(|code| code != IN_FAILED_TRANSACTION) {
+    if !is_behind_a_failure(&error) {
         return failed(&doing, error, Effect::None);
     }
     let what = format!(

@@ -1,12 +1,11 @@
 //! Builds that appends keep up: made so while nobody appends.
 
 use jitney_sourcing::projection::{Build, BuildId, InlineReadModel, ReadModelTransaction};
-use jitney_sourcing::{Error, Position};
+use jitney_sourcing::{Error, Filter, Page, Position};
 
 use super::{BUILD, SqliteReadModel, SqliteTransaction, integer};
 use crate::projection::{ShardRow, builds, number};
-
-const END: &str = "SELECT coalesce(max(position), 0) FROM jitney_events";
+use crate::sqlite::read;
 
 /// Whoever had a shard has lost it.
 const FENCE: &str = "UPDATE jitney_projection_shards SET epoch = epoch + 1, worker = NULL WHERE build = ?1";
@@ -27,9 +26,18 @@ impl InlineReadModel for SqliteReadModel {
         let rows = rows.fetch_all(transaction.connection()).await.map_err(failed)?;
         let build = builds(projection, rows)?.into_iter().find(|build| build.id == *id && !build.inline);
         let Some(build) = build else { return Ok(None) };
-        let end = sqlx::query_scalar::<_, i64>(END).fetch_one(transaction.connection()).await;
-        let end = Position::at([end.map_err(failed)?.unsigned_abs()]);
+        let end = Position::at([read::newest(&self.store, transaction.connection()).await?]);
         Ok(Some((transaction, build, end)))
+    }
+
+    async fn read_all(
+        &self,
+        transaction: &mut SqliteTransaction,
+        after: &Position,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        read::all(&self.store, transaction.connection(), after, filter, limit).await
     }
 
     async fn make_inline(&self, mut transaction: SqliteTransaction) -> Result<(), Error> {
