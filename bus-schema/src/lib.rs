@@ -1,13 +1,12 @@
 //! Contracts of events: what their payloads look like is locked in a folder, and every change of it is a decision.
 //!
 //! ```no_run
-//! # use jitney_core as jitney;
 //! use jitney_derive::DomainEvent;
 //! use jitney_schema::{check, events};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize, DomainEvent, schemars::JsonSchema)]
-//! #[event(aggregate = "Order", id = order_id, version = "1.1")]
+//! #[event(aggregate = "Order", id = order_id, version = "1.1", crate = "jitney_core")]
 //! struct OrderPaid {
 //!     order_id: String,
 //!     cents: u64,
