@@ -57,6 +57,14 @@ pub use jitney_rabbitmq as rabbitmq;
 #[doc(inline)]
 pub use jitney_sourcing as sourcing;
 
+/// Contracts of events: what their payloads look like, locked in a folder and compared by a test.
+#[cfg(feature = "schema")]
+#[doc(inline)]
+pub use jitney_schema as contract;
+
+#[cfg(feature = "schema")]
+pub use jitney_schema::asyncapi;
+
 /// Event stores, outboxes and inboxes on PostgreSQL and SQLite.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[doc(inline)]

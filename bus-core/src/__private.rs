@@ -19,6 +19,9 @@ pub use crate::event::{
     DecodeError, DomainEvent, EventType, Keyed, OneOf, Payload, StoredPayload, UpcastFrom, VariantPayload,
     Version, read_variant, upcast_json,
 };
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+pub use crate::event::{Manifest, MaybeSchema, Probe};
 #[doc(hidden)]
 pub use crate::handler::{
     BatchPolicy, Context, FromContext, HandlerError, HandlerInput, HandlerSet, HandlerSpec, IntoHandlers,
@@ -31,6 +34,39 @@ use futures_util::future::BoxFuture;
 
 use crate::event::DecodeErrorKind;
 use crate::handler::{Accepts, Handler, HandlerEntry, Outcome, Verdict};
+
+/// The event type `$event_type` of the event `$event`, with its manifest where manifests are compiled in.
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_manifest {
+    ($event_type:expr, $event:ident, $variant:expr) => {
+        $event_type.with_manifest(
+            const {
+                #[allow(unused_imports)]
+                use $crate::__private::MaybeSchema as _;
+                &$crate::__private::Manifest::new::<$event>(
+                    ::core::stringify!($event),
+                    $variant,
+                    $crate::__private::Probe::<$event>::SCHEMA,
+                )
+            },
+        )
+    };
+}
+
+/// The event type `$event_type`: manifests are not compiled in.
+#[cfg(not(feature = "schema"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_manifest {
+    ($event_type:expr, $event:ident, $variant:expr) => {
+        $event_type
+    };
+}
+
+#[doc(hidden)]
+pub use __with_manifest as with_manifest;
 
 /// A function on JSON from one major version to the next, with an error of its own.
 pub type JsonFunction<E> = fn(serde_json::Value) -> Result<serde_json::Value, E>;

@@ -22,6 +22,8 @@
 
 mod decode;
 mod event_type;
+#[cfg(feature = "schema")]
+mod manifest;
 mod one_of;
 mod payload;
 mod upcast;
@@ -29,6 +31,11 @@ mod variant;
 
 pub use decode::{DecodeError, DecodeErrorKind, StoredPayload};
 pub use event_type::{EventType, ParseVersionError, Version};
+#[cfg(feature = "schema")]
+pub use manifest::Manifest;
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+pub use manifest::{MaybeSchema, Probe, schema_of};
 pub use one_of::OneOf;
 pub use payload::Payload;
 pub use upcast::{JsonStep, UpcastFrom, upcast, upcast_json};

@@ -9,13 +9,14 @@ mod stub;
 mod validate;
 
 pub(crate) use field_path::FieldPath;
+pub(crate) use model::{Event, EventType};
 
 use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput};
 
 use self::attributes::{EventKeys, Place};
 use crate::errors::Errors;
-use crate::private;
+use crate::{locked, private};
 
 /// The derive, behind the compiler's own types.
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
@@ -33,9 +34,19 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
             "a union cannot be an event: use a struct, or an enum with a type per variant",
         );
     }
+    let schemas = keys.schemas.get().cloned();
     let event = validate::validate(&input, keys, &mut errors);
+    let files = if errors.is_empty() {
+        locked::check(&input, &event, schemas.as_ref(), &mut errors)
+    } else {
+        TokenStream::new()
+    };
     match errors.into_tokens() {
-        None => expand::expand(&event, &private),
+        None => {
+            let mut expanded = expand::expand(&event, &private);
+            expanded.extend(files);
+            expanded
+        }
         Some(mut errors) => {
             errors.extend(stub::stub(&input, &private));
             errors

@@ -13,6 +13,7 @@ mod event;
 mod handler;
 mod handlers_list;
 mod keys;
+mod locked;
 mod one_of;
 mod projection;
 mod serde_names;
@@ -72,6 +73,7 @@ use quote::quote;
 /// | `upcast_from = OrderPlacedV1` | the event of the major version before; of structs only | none |
 /// | `upcast_json(1 = to_v2, 2 = to_v3)` | functions from the JSON of each old major version to the next; of structs only | none |
 /// | `source = "aws.s3"` | the foreign system that sends the event, without an envelope; takes the place of `aggregate` where that is not given | none |
+/// | `schemas = "schemas"` | the folder of locked schemas, from the folder of the file that this is written in | `schemas` beside `Cargo.toml` |
 /// | `crate = "bus"` | the name under which `jitney` is imported | `jitney` |
 ///
 /// `id` and `key` may reach into fields: `id = header.order_id`, or `id = 0` in a tuple struct. On an enum every
@@ -89,6 +91,13 @@ use quote::quote;
 /// may have an upcaster itself, or functions `fn(serde_json::Value) -> Result<serde_json::Value, E>` where the old type
 /// is not worth keeping. An upcaster that skips a major version does not compile. A type of major version 2 or more may
 /// go without one, when nothing older is left to be read: what is, then becomes a dead letter.
+///
+/// # Locked schemas
+///
+/// Where the event's contract is locked (`jitney::contract`, behind the feature `schema`), there is a file for each version,
+/// `schemas/{aggregate}/{type}/{version}.json`, and the derive reads it, without that feature too: a field that is gone, renamed, retyped
+/// or newly required without a new version does not compile, and neither does a minor version that does so to the one before. Types
+/// are known by their names alone; the rest is found by the contract's test.
 ///
 /// # Type parameters
 ///

@@ -8,8 +8,13 @@ use crate::errors::Errors;
 
 /// The items of all `#[serde(…)]` attributes. What serde itself cannot read is left to serde.
 pub(crate) fn items(attrs: &[Attribute]) -> Vec<Meta> {
-    let serde = attrs.iter().filter(|attr| attr.path().is_ident("serde"));
-    serde
+    items_of(attrs, "serde")
+}
+
+/// The items of all attributes called `name`.
+pub(crate) fn items_of(attrs: &[Attribute], name: &str) -> Vec<Meta> {
+    let attrs = attrs.iter().filter(|attr| attr.path().is_ident(name));
+    attrs
         .filter_map(|attr| attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok())
         .flatten()
         .collect()
@@ -31,6 +36,20 @@ pub(crate) fn text(items: &[Meta], key: &str, errors: &mut Errors) -> Option<Str
                 errors.on(&list.path, message);
             }
             texts.into_iter().next()
+        }
+        Meta::Path(_) => None,
+    }
+}
+
+/// The text of `key = "text"` or `key(deserialize = "text")`.
+pub(crate) fn text_for_reading(item: &Meta) -> Option<String> {
+    match item {
+        Meta::NameValue(pair) => literal(&pair.value),
+        Meta::List(list) => {
+            let pairs =
+                list.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated).ok()?;
+            let reading = pairs.iter().find(|pair| pair.path.is_ident("deserialize"))?;
+            literal(&reading.value)
         }
         Meta::Path(_) => None,
     }
@@ -64,7 +83,7 @@ fn apply_rule(rule: &str, name: String) -> String {
         "lowercase" => name.to_ascii_lowercase(),
         "UPPERCASE" => name.to_ascii_uppercase(),
         "camelCase" => {
-            let first = name.chars().next().map_or(0, char::len_utf8);
+            let first = first_length(&name);
             name[..first].to_ascii_lowercase() + &name[first..]
         }
         "snake_case" => snake_case(&name),
@@ -73,6 +92,32 @@ fn apply_rule(rule: &str, name: String) -> String {
         "SCREAMING-KEBAB-CASE" => snake_case(&name).to_ascii_uppercase().replace('_', "-"),
         _ => name,
     }
+}
+
+/// Applies a `rename_all` rule to a field's name. Serde itself complains about unknown rules.
+pub(crate) fn field_name(rule: &str, name: &str) -> String {
+    let pascal = || {
+        let words = name.split('_').filter(|word| !word.is_empty());
+        words
+            .map(|word| word[..first_length(word)].to_ascii_uppercase() + &word[first_length(word)..])
+            .collect::<String>()
+    };
+    match rule {
+        "PascalCase" => pascal(),
+        "camelCase" => {
+            let pascal = pascal();
+            let first = first_length(&pascal);
+            pascal[..first].to_ascii_lowercase() + &pascal[first..]
+        }
+        "UPPERCASE" | "SCREAMING_SNAKE_CASE" => name.to_ascii_uppercase(),
+        "kebab-case" => name.replace('_', "-"),
+        "SCREAMING-KEBAB-CASE" => name.to_ascii_uppercase().replace('_', "-"),
+        _ => name.to_owned(),
+    }
+}
+
+fn first_length(name: &str) -> usize {
+    name.chars().next().map_or(0, char::len_utf8)
 }
 
 /// `OrderCreated` as `order_created`, by serde's rule: every upper-case letter begins a word.

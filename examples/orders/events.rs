@@ -1,14 +1,16 @@
-//! What can be asked of the order service, and what can happen in it.
+//! What can be asked of the order service, and what can happen in it. What each event looks like is locked in `schemas`:
+//! `tests/contracts.rs` compares them.
 
 use jitney::prelude::*;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 
 use super::item::Item;
 
 /// A command: create this order.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "OrderDesk", id = order_id, topic = "order-commands")]
+#[event(aggregate = "OrderDesk", id = order_id, topic = "order-commands", schemas = "schemas")]
 pub struct PlaceOrder {
     pub order_id: String,
     pub customer_id: String,
@@ -18,9 +20,9 @@ pub struct PlaceOrder {
 }
 
 /// An order exists. Version 1 had no currency.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id, version = "2.0", upcast_from = OrderCreatedV1)]
+#[event(aggregate = "Order", id = order_id, version = "2.0", upcast_from = OrderCreatedV1, schemas = "schemas")]
 pub struct OrderCreated {
     pub order_id: String,
     pub customer_id: String,
@@ -38,9 +40,9 @@ impl From<PlaceOrder> for OrderCreated {
 }
 
 /// An order exists, as earlier releases said it.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id, type = "OrderCreated")]
+#[event(aggregate = "Order", id = order_id, type = "OrderCreated", schemas = "schemas")]
 pub struct OrderCreatedV1 {
     pub order_id: String,
     pub customer_id: String,
@@ -57,18 +59,18 @@ impl From<OrderCreatedV1> for OrderCreated {
 }
 
 /// A command was not followed.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id)]
+#[event(aggregate = "Order", id = order_id, schemas = "schemas")]
 pub struct OrderRefused {
     pub order_id: String,
     pub reason: String,
 }
 
 /// The goods of an order are set aside.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id)]
+#[event(aggregate = "Order", id = order_id, schemas = "schemas")]
 pub struct StockReserved {
     pub order_id: String,
     pub amount: Decimal,
@@ -76,18 +78,18 @@ pub struct StockReserved {
 }
 
 /// The goods of an order are back on the shelf.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id)]
+#[event(aggregate = "Order", id = order_id, schemas = "schemas")]
 pub struct StockReleased {
     pub order_id: String,
     pub reason: String,
 }
 
 /// An order is paid.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id)]
+#[event(aggregate = "Order", id = order_id, schemas = "schemas")]
 pub struct PaymentTaken {
     pub order_id: String,
     pub amount: Decimal,
@@ -95,18 +97,18 @@ pub struct PaymentTaken {
 }
 
 /// An order cannot be paid.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all = "camelCase")]
-#[event(aggregate = "Order", id = order_id)]
+#[event(aggregate = "Order", id = order_id, schemas = "schemas")]
 pub struct PaymentDeclined {
     pub order_id: String,
     pub reason: String,
 }
 
 /// How an order goes on and ends: one event type a variant.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all_fields = "camelCase")]
-#[event(aggregate = "Order", id = order_id)]
+#[event(aggregate = "Order", id = order_id, schemas = "schemas")]
 pub enum OrderProgress {
     #[event(type = "OrderConfirmed")]
     Confirmed { order_id: String, shipped_at: Option<String> },

@@ -2,6 +2,7 @@
 
 use jitney::prelude::*;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 
 /// The largest quantity of one line.
 const MOST: u32 = 1_000_000;
@@ -11,7 +12,7 @@ const TOO_DEAR: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 const PLACES: u32 = 6;
 
 /// One line of an order. There is none that breaks the bounds: such a line is not read, wherever it comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", try_from = "Fields")]
 pub struct Item {
     pub product_id: String,
@@ -21,7 +22,7 @@ pub struct Item {
 }
 
 /// The same before it is checked.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
     product_id: String,

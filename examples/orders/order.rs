@@ -4,6 +4,7 @@ use std::fmt;
 
 use jitney::prelude::*;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 
 use super::events::{
     OrderCreated, OrderCreatedV1, PaymentDeclined, PaymentTaken, PlaceOrder, StockReleased, StockReserved,
@@ -11,9 +12,9 @@ use super::events::{
 use super::money;
 
 /// What can happen to an order: the event types that the services on the bus know, in one enum.
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
 #[serde(rename_all_fields = "camelCase")]
-#[event(aggregate = "Order")]
+#[event(aggregate = "Order", schemas = "schemas")]
 pub enum OrderEvent {
     #[event(type = "OrderCreated", version = "2.0", upcast_from = OrderCreatedV1)]
     Created(OrderCreated),

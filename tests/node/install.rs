@@ -13,8 +13,13 @@ const NO_NETWORK: [&str; 6] =
 /// The program `bus.mjs` of the package in the folder `tests/{package}`, of which a suite has one, with its dependencies
 /// beside it; the error says why it cannot run here.
 pub(crate) fn program(package: &str) -> Result<PathBuf, String> {
+    script(package, "bus.mjs")
+}
+
+/// The same of a package whose program is called `name`.
+pub(crate) fn script(package: &str, name: &str) -> Result<PathBuf, String> {
     static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    INSTALLED.get_or_init(|| install(package)).clone()
+    INSTALLED.get_or_init(|| install(package, name)).clone()
 }
 
 /// What is found, or the line that says why this test of `suite` is skipped.
@@ -28,7 +33,7 @@ pub(crate) fn or_skipped<T>(found: Result<T, String>, suite: &str) -> Option<T> 
     found.map_err(skip).ok()
 }
 
-fn install(package: &str) -> Result<PathBuf, String> {
+fn install(package: &str, name: &str) -> Result<PathBuf, String> {
     answer(Command::new("node").arg("--version"))?;
     answer(Command::new("npm").arg("--version"))?;
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(package);
@@ -45,8 +50,8 @@ fn install(package: &str) -> Result<PathBuf, String> {
         fetch(package, &folder)?;
         fs::write(folder.join("installed"), locked).unwrap();
     }
-    let program = folder.join("bus.mjs");
-    fs::copy(from.join("bus.mjs"), &program).unwrap();
+    let program = folder.join(name);
+    fs::copy(from.join(name), &program).unwrap();
     Ok(program)
 }
 

@@ -11,7 +11,7 @@ fn accepted() {
 #[test]
 fn refused() {
     let cases = trybuild::TestCases::new();
-    for attribute in ["event", "handler", "list", "projection", "sync", "test"] {
+    for attribute in ["event", "handler", "list", "locked", "projection", "sync", "test"] {
         cases.compile_fail(format!("{attribute}/*.rs"));
     }
 }

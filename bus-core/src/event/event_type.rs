@@ -1,6 +1,7 @@
 //! The name, version and place of an event type, as constants.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -57,8 +58,9 @@ impl FromStr for Version {
     }
 }
 
-/// What an event type is called, which aggregate it belongs to, its version and its topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// What an event type is called, which aggregate it belongs to, its version and its topic. With the feature `schema` also its
+/// [manifest](Self::manifest), which neither comparing nor serializing looks at.
+#[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventType {
     name: &'static str,
@@ -67,6 +69,9 @@ pub struct EventType {
     topic: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
+    #[cfg(feature = "schema")]
+    #[serde(skip)]
+    manifest: Option<&'static super::Manifest>,
 }
 
 impl EventType {
@@ -77,7 +82,30 @@ impl EventType {
         version: Version,
         topic: &'static str,
     ) -> Self {
-        EventType { name, aggregate, version, topic, source: None }
+        EventType {
+            name,
+            aggregate,
+            version,
+            topic,
+            source: None,
+            #[cfg(feature = "schema")]
+            manifest: None,
+        }
+    }
+
+    /// This type with what is known of its payload; `#[derive(DomainEvent)]` gives it to types without parameters.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub const fn with_manifest(mut self, manifest: &'static super::Manifest) -> Self {
+        self.manifest = Some(manifest);
+        self
+    }
+
+    /// What is known of its payload: none for types with parameters, for those that are written by hand, and for old versions that
+    /// only functions on JSON lead from.
+    #[cfg(feature = "schema")]
+    pub const fn manifest(&self) -> Option<&'static super::Manifest> {
+        self.manifest
     }
 
     /// This type, sent by a system that knows nothing of envelopes (such as `aws.s3` on EventBridge).
@@ -110,6 +138,38 @@ impl EventType {
     /// The foreign system that sends it, where it is not one of ours.
     pub const fn source(&self) -> Option<&'static str> {
         self.source
+    }
+}
+
+impl EventType {
+    fn identity(&self) -> (&'static str, &'static str, Version, &'static str, Option<&'static str>) {
+        (self.name, self.aggregate, self.version, self.topic, self.source)
+    }
+}
+
+impl PartialEq for EventType {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for EventType {}
+
+impl Hash for EventType {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl fmt::Debug for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventType")
+            .field("name", &self.name)
+            .field("aggregate", &self.aggregate)
+            .field("version", &self.version)
+            .field("topic", &self.topic)
+            .field("source", &self.source)
+            .finish()
     }
 }
 

@@ -42,13 +42,25 @@ pub(crate) struct EventKeys {
     pub(crate) upcast_from: Slot<Type>,
     pub(crate) upcast_json: Slot<Vec<JsonStep>>,
     pub(crate) source: Slot<LitStr>,
+    pub(crate) schemas: Slot<LitStr>,
     pub(crate) crate_path: Slot<Path>,
     /// Whether `aggregate`, or something that could be meant by it, was there but could not be read.
     pub(crate) aggregate_unread: bool,
 }
 
-const OF_A_TYPE: &[&str] =
-    &["aggregate", "type", "version", "id", "key", "topic", "upcast_from", "upcast_json", "source", "crate"];
+const OF_A_TYPE: &[&str] = &[
+    "aggregate",
+    "type",
+    "version",
+    "id",
+    "key",
+    "topic",
+    "upcast_from",
+    "upcast_json",
+    "source",
+    "schemas",
+    "crate",
+];
 const OF_A_VARIANT: &[&str] = &["type", "version", "upcast_from", "upcast_json"];
 
 impl EventKeys {
@@ -100,6 +112,7 @@ impl EventKeys {
             "upcast_from" => self.upcast_from.set(key, old_type(key, input)?),
             "upcast_json" => self.upcast_json.set(key, json_steps(key, input)?),
             "source" => self.source.set(key, keys::text(key, input)?),
+            "schemas" => self.schemas.set(key, keys::text(key, input)?),
             "crate" => self.crate_path.set(key, keys::crate_path(key, input)?),
             _ => {
                 let known = if place == Place::Variant { OF_A_VARIANT } else { OF_A_TYPE };
@@ -118,7 +131,7 @@ fn misplaced(key: &str, place: Place) -> Option<String> {
         (Place::Variant, "topic") => Some(
             "the events of one aggregate keep their order in one topic: write `topic` on the enum".to_owned(),
         ),
-        (Place::Variant, "aggregate" | "id" | "key" | "source" | "crate") => {
+        (Place::Variant, "aggregate" | "id" | "key" | "source" | "schemas" | "crate") => {
             Some(format!("`{key}` is the same for all variants: write it on the enum"))
         }
         _ => None,

@@ -32,10 +32,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
         generics.make_where_clause().predicates.extend(old.flat_map(|old| upcast_bounds(old, private)));
     }
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
-    let types = event
-        .types
-        .iter()
-        .map(|event_type| type_constant(event, event_type, event_type.version.major, private));
+    let types = event.types.iter().map(|event_type| current_type(event, event_type, private));
     let (checks, checks_in_types) = match event.generics.params.is_empty() {
         true => (chain_checks(event, private), None),
         // A constant of its own cannot name type parameters.
@@ -104,6 +101,23 @@ fn type_constant(event: &Event, event_type: &EventType, major: u32, private: &To
     let (major, minor) = (number(major), number(minor));
     let source = event.source.as_ref().map(|source| quote!(.with_source(#source)));
     quote!(#private::EventType::new(#name, #aggregate, #private::Version::new(#major, #minor), #topic) #source)
+}
+
+/// The constant of a current type, with its manifest. A constant cannot ask whether a type with parameters has a schema.
+fn current_type(event: &Event, event_type: &EventType, private: &TokenStream) -> TokenStream {
+    let constant = type_constant(event, event_type, event_type.version.major, private);
+    if !event.generics.params.is_empty() {
+        return constant;
+    }
+    let ident = &event.ident;
+    let variant = match &event_type.variant {
+        None => quote!(::core::option::Option::None),
+        Some(variant) => {
+            let name = &variant.serde_name;
+            quote!(::core::option::Option::Some(#name))
+        }
+    };
+    quote!(#private::with_manifest!(#constant, #ident, #variant))
 }
 
 /// Assertions that each typed upcaster starts at the major version before.

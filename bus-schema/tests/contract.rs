@@ -1,0 +1,12 @@
+//! What a contract says of a project's own changes, from the first lock folder on.
+
+#![allow(clippy::unwrap_used)]
+
+mod contract {
+    mod accepting;
+    mod examples;
+    mod files;
+    mod folder;
+    mod rules;
+    mod versions;
+}
