@@ -47,6 +47,7 @@ use std::time::Duration;
 
 use jitney_core::Env;
 use jitney_sourcing::{Error, ErrorKind, Position, StreamId};
+use tokio::sync::OnceCell;
 
 use self::fetcher::Fetcher;
 use self::log::Log;
@@ -86,6 +87,8 @@ struct Inner {
 /// An aggregate type, with its topic.
 struct Type {
     logs: Vec<Arc<Log>>,
+    /// All of them were read up once: until then nobody can say that a stream is where it belongs.
+    is_read_up: OnceCell<()>,
     /// Joined with the first write.
     ownership: Mutex<Option<Arc<Ownership>>>,
 }
@@ -125,8 +128,9 @@ impl KafkaStore {
         &self.inner.cluster.env
     }
 
-    /// The type of a stream's aggregate, and the partition that the stream is on.
-    fn locate(&self, stream: &StreamId) -> Result<(&Type, &Arc<Log>), Error> {
+    /// The type of a stream's aggregate, and the partition that the stream is on. The first call for a type waits until all
+    /// of it was read.
+    async fn locate(&self, stream: &StreamId) -> Result<(&Type, &Arc<Log>), Error> {
         stream.check()?;
         let Some(of_type) = self.inner.types.get(stream.aggregate_type()) else {
             let mut known: Vec<_> = self.inner.types.keys().map(String::as_str).collect();
@@ -137,6 +141,13 @@ impl KafkaStore {
             );
             return Err(Error::new(ErrorKind::Unsupported, what));
         };
+        let read_up = || async {
+            let logs: Vec<&Log> = of_type.logs.iter().map(|log| &**log).collect();
+            self.read_up(&logs).await.map(drop)
+        };
+        of_type.is_read_up.get_or_try_init(read_up).await?;
+        let doing = format!("using stream {stream}");
+        of_type.logs.iter().try_for_each(|log| log.check_partitions(&doing))?;
         let partitions = u32::try_from(of_type.logs.len()).unwrap_or(u32::MAX);
         let partition = murmur2::partition(stream.aggregate_id().as_bytes(), partitions);
         Ok((of_type, &of_type.logs[partition as usize]))
@@ -155,8 +166,10 @@ impl KafkaStore {
     /// Waits until everything was read that was stored in these partitions before this was called, and answers where that ends.
     async fn read_up<F: Follower>(&self, followers: &[&F]) -> Result<Vec<u64>, Error> {
         let places: Vec<&Place> = followers.iter().map(|follower| follower.place()).collect();
+        let before: Vec<u64> = places.iter().map(|place| place.position()).collect();
         let ends = self.ends(&places).await?;
-        for (place, end) in places.iter().zip(&ends) {
+        for ((place, end), before) in places.iter().zip(&ends).zip(before) {
+            place.check_end(before, *end)?;
             place.reached(*end, self.env(), self.inner.answer_within).await?;
         }
         Ok(ends)

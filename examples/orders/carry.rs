@@ -102,11 +102,11 @@ impl Carrier {
 /// what is behind it. Ends when nobody listens any more.
 async fn read(store: Arc<dyn EventStore>, from: Position, bus: Bus, told: watch::Sender<Position>) {
     let env: &Env = bus.env();
-    let mut events = Subscription::new(store, from, Filter::of::<OrderEvent>()).with_env(env.clone());
+    let mut events = Subscription::new(Arc::clone(&store), from, Filter::of::<OrderEvent>());
     loop {
         let read = tokio::select! {
             () = told.closed() => return,
-            read = events.next() => read,
+            read = events.try_next() => read,
         };
         let read = match read {
             Ok(read) => read,
@@ -124,6 +124,14 @@ async fn read(store: Arc<dyn EventStore>, from: Position, bus: Bus, told: watch:
                 env.sleep(TICK).await;
             }
         }
+        // There may be nothing to publish in front of it.
         told.send_replace(events.position().clone());
+        if events.is_at_end() {
+            tokio::select! {
+                () = told.closed() => return,
+                // What comes of it is seen by the next read.
+                _ = store.wait(events.position(), TICK) => {}
+            }
+        }
     }
 }

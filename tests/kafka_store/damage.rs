@@ -1,6 +1,6 @@
 //! Records that the store cannot have written.
 
-use jitney::kafka::rdkafka::admin::{AdminClient, AdminOptions};
+use jitney::kafka::rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use jitney::kafka::rdkafka::client::DefaultClientContext;
 use jitney::kafka::rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use jitney::sourcing::{ErrorKind, EventStore, Position, ReadStream};
@@ -69,13 +69,37 @@ async fn records_that_were_deleted_are_missed_before_anything_is_answered() {
     add(&store, "a", "1").await;
     add(&store, "a", "2").await;
     drop(store);
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", topics.brokers()).create().unwrap();
     let mut places = TopicPartitionList::new();
     places.add_partition_offset(&topics.topic(), 0, Offset::Offset(1)).unwrap();
-    admin.delete_records(&places, &AdminOptions::new()).await.unwrap();
+    admin(&topics).delete_records(&places, &AdminOptions::new()).await.unwrap();
     let store = topics.store().await;
     let read = store.read_stream(&stream("a"), ReadStream::forward()).await.unwrap_err();
     assert_eq!((read.kind(), read.is_retryable()), (ErrorKind::Store, false), "{read:?}");
     assert!(read.to_string().contains("were deleted"), "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_has_grown_is_not_used_any_more() {
+    let topics = Topics::new();
+    let store = topics.store().await;
+    // Some of them belong on another partition then, whatever they are.
+    for stream in 0..16 {
+        add(&store, &stream.to_string(), &format!("of-{stream}")).await;
+    }
+    drop(store);
+    let grown = NewPartitions::new(&topics.topic(), 4);
+    for result in admin(&topics).create_partitions([&grown], &AdminOptions::new()).await.unwrap() {
+        result.unwrap();
+    }
+    let store = topics.store().await;
+    for id in 0..16 {
+        let error = store.read_stream(&stream(&id.to_string()), ReadStream::forward()).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Config, false), "{error:?}");
+        assert!(error.to_string().contains("it has grown"), "{error}");
+    }
+    assert_eq!(store.append(append("new", &["new"])).await.unwrap_err().kind(), ErrorKind::Config);
+}
+
+fn admin(topics: &Topics) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", topics.brokers()).create().unwrap()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jitney_core::Env;
 use jitney_sourcing::{Error, ErrorKind};
+use tokio::sync::OnceCell;
 
 use super::fetcher::Fetcher;
 use super::log::Log;
@@ -133,7 +134,10 @@ impl StoreBuilder {
                 .map(|number| Arc::new(Log::new(Place::new(topic, number), aggregate_type, *count, bytes)))
                 .collect();
             logs.extend(of_type.iter().cloned());
-            types.insert(aggregate_type.clone(), Type { logs: of_type, ownership: Mutex::default() });
+            types.insert(
+                aggregate_type.clone(),
+                Type { logs: of_type, is_read_up: OnceCell::new(), ownership: Mutex::default() },
+            );
         }
         let bytes = self.cache_bytes / of_snapshots.max(1) as usize;
         let (snapshots, _) = &wanted[self.aggregate_types.len()];

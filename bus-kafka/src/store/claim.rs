@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use jitney_core::Id;
 use jitney_sourcing::{Append, Error, Expected, StreamAppended, StreamId, StreamState};
 use tokio::sync::oneshot;
 
@@ -10,8 +11,8 @@ use tokio::sync::oneshot;
 pub(super) enum Request {
     /// Events.
     Append(Append),
-    /// Another state.
-    Change { stream: StreamId, expected: Expected, state: StreamState },
+    /// Another state, by a mark of this id.
+    Change { id: Id, stream: StreamId, expected: Expected, state: StreamState },
 }
 
 /// Where the events went; nothing for a change of state.
@@ -36,6 +37,11 @@ impl Command {
         let (answer, answered) = oneshot::channel();
         let claim = Arc::new(AtomicU8::new(WAITS));
         (Command { request, claim: Arc::clone(&claim), answer }, Claim(claim), answered)
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.claim.load(Ordering::Acquire) == GIVEN_UP || self.answer.is_closed()
     }
 
     /// Whether it is still wanted; from now on it may be stored, and cannot be given up.

@@ -70,14 +70,14 @@ impl EventStore for KafkaStore {
     }
 
     async fn stream_info(&self, stream: &StreamId) -> Result<Option<StreamInfo>, Error> {
-        let (_, log) = self.locate(stream)?;
+        let (_, log) = self.locate(stream).await?;
         self.read_up(&[&**log]).await?;
         Ok(log.known().info(stream))
     }
 
     async fn list_streams(&self, list: &ListStreams) -> Result<Vec<StreamInfo>, Error> {
         // Any id will do.
-        let (of_type, _) = self.locate(&StreamId::new(list.aggregate_type.clone(), "-"))?;
+        let (of_type, _) = self.locate(&StreamId::new(list.aggregate_type.clone(), "-")).await?;
         let logs: Vec<&Log> = of_type.logs.iter().map(|log| &**log).collect();
         self.read_up(&logs).await?;
         let mut streams = Vec::new();

@@ -37,7 +37,7 @@ impl<'k> Judge<'k> {
     pub(super) fn judge(&mut self, request: &Request) -> (Answer, Vec<Message>) {
         let judged = match request {
             Request::Append(append) => self.append(append),
-            Request::Change { stream, expected, state } => self.change(stream, *expected, *state),
+            Request::Change { id, stream, expected, state } => self.change(id, stream, *expected, *state),
         };
         match judged {
             Ok((parts, messages)) => (Ok(parts), messages),
@@ -75,6 +75,7 @@ impl<'k> Judge<'k> {
 
     fn change(
         &mut self,
+        id: &Id,
         stream: &StreamId,
         expected: Expected,
         state: StreamState,
@@ -90,7 +91,7 @@ impl<'k> Judge<'k> {
             let expected = Expected::Exists;
             return Err(Error::conflicting(Conflict { stream: stream.clone(), expected, actual: 0 }));
         }
-        let mark = wire::mark(self.topic, stream, state, self.env)?;
+        let mark = wire::mark(self.topic, id, stream, state, self.env)?;
         self.changed(stream).state = Some(state);
         Ok((Vec::new(), vec![mark]))
     }
@@ -147,7 +148,12 @@ impl<'k> Judge<'k> {
 ///
 /// What else was read says nothing: it may be the next owner's, who has aborted this.
 pub(super) fn is_read(known: &Known, position: u64, request: &Request, answer: &Answer) -> bool {
-    known.end() <= position && stored(known, request).as_ref() == answer.as_ref().ok()
+    let is_there = match request {
+        Request::Append(_) => stored(known, request).as_ref() == answer.as_ref().ok(),
+        // The stream may have been in that state before.
+        Request::Change { id, stream, .. } => known.has_mark(stream.aggregate_id(), id),
+    };
+    known.end() <= position && is_there
 }
 
 /// What became of a request that was sent, where it is known now that nothing of it is on its way: the answer, where it is
@@ -231,5 +237,26 @@ mod tests {
         take(&log, 9, "a", 3, "second");
         assert!(!is_read(9), "positions do not hold it yet");
         assert!(is_read(10));
+    }
+
+    #[test]
+    fn a_change_of_state_was_read_when_its_own_mark_was() {
+        let log = Log::new(Place::new("Order-events", 0), "Order", 1, 1 << 20);
+        take(&log, 0, "a", 1, "before");
+        let (topic, now) = (Topic::from("Order-events".to_owned()), Env::system());
+        let request = Request::Change {
+            id: "own".into(),
+            stream: stream("a"),
+            expected: Expected::Any,
+            state: StreamState::Open,
+        };
+        let is_read = |position| is_read(&log.known(), position, &request, &Ok(Vec::new()));
+        assert!(!is_read(1), "the stream is in that state, and the mark is not there");
+        for (offset, id, state) in [(1, "other", StreamState::Archived), (2, "own", StreamState::Open)] {
+            assert!(!is_read(offset));
+            log.take(offset, wire::mark(&topic, &id.into(), &stream("a"), state, &now).unwrap());
+        }
+        assert!(!is_read(2), "positions do not hold it yet");
+        assert!(is_read(3));
     }
 }

@@ -3,6 +3,7 @@
 //! An event costs 24 bytes here, a stream about 200 and its id; the newest events are kept within a bound in bytes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub(super) struct Log {
     /// The newest events are kept up to so many bytes.
     cache_bytes: usize,
     known: Mutex<Known>,
+    /// An event is here whose key belongs on another partition.
+    is_misplaced: AtomicBool,
 }
 
 /// What is known at the moment.
@@ -48,6 +51,8 @@ struct Stream {
     events: Vec<Entry>,
     last_time: Timestamp,
     state: StreamState,
+    /// The id of the mark that says so, where one does.
+    mark: Option<[u8; 16]>,
     /// Where a record is that spoils it.
     wrong: Option<u64>,
 }
@@ -86,7 +91,27 @@ pub(super) enum Wanted {
 impl Log {
     pub(super) fn new(place: Place, aggregate_type: &str, partitions: u32, cache_bytes: usize) -> Self {
         let (aggregate_type, known) = (aggregate_type.to_owned(), Mutex::default());
-        Log { place, aggregate_type, partitions, cache_bytes, known }
+        let is_misplaced = AtomicBool::new(false);
+        Log { place, aggregate_type, partitions, cache_bytes, known, is_misplaced }
+    }
+
+    /// Refuses to go on where the topic has grown: streams are on two partitions then, and none of them is whole.
+    pub(super) fn check_partitions(&self, doing: &str) -> Result<(), Error> {
+        if !self.is_misplaced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let (topic, partitions) = (&*self.place.topic, self.partitions);
+        let what = format!(
+            "{doing}: topic `{topic}` has {partitions} partitions, and events of other keys are on `{}` than belong there: it has \
+             grown, or another program writes to it; move the events to a topic that is made anew",
+            self.place.name
+        );
+        Err(Error::new(ErrorKind::Config, what))
+    }
+
+    /// The topic has more partitions than the store knows of.
+    pub(super) fn has_grown(&self) {
+        self.is_misplaced.store(true, Ordering::Release);
     }
 
     // What is known is never left half changed: each record is one change.
@@ -112,6 +137,7 @@ impl Log {
     fn refuse(&self, key: Option<&Bytes>, head: &Head, last: u64) -> Option<String> {
         let partition = murmur2::partition(head.aggregate_id.as_bytes(), self.partitions);
         if i32::try_from(partition) != Ok(self.place.partition) {
+            self.has_grown();
             return Some(format!(
                 "its key belongs on partition {partition} of {}: the topic of an event store must never grow",
                 self.partitions
@@ -159,9 +185,9 @@ impl Follower for Log {
                 known.add(Recent { offset, head, payload });
                 known.shrink(self.cache_bytes);
             }
-            Found::Mark { aggregate_id, state } => {
+            Found::Mark { id, aggregate_id, state } => {
                 if let Some(stream) = known.streams.get_mut(&*aggregate_id) {
-                    stream.state = state;
+                    (stream.state, stream.mark) = (state, Some(short(&id)));
                 }
                 known.end = offset + 1;
             }
@@ -183,7 +209,7 @@ impl Known {
         let id = &*event.head.aggregate_id;
         if !self.streams.contains_key(id) {
             let (events, last_time, state) = (Vec::new(), event.head.time, StreamState::Open);
-            self.streams.insert(id.into(), Stream { events, last_time, state, wrong: None });
+            self.streams.insert(id.into(), Stream { events, last_time, state, mark: None, wrong: None });
         }
         if let Some(stream) = self.streams.get_mut(id) {
             stream.last_time = event.head.time;
@@ -217,6 +243,11 @@ impl Known {
     /// The state of a stream that has events.
     pub(super) fn state(&self, aggregate_id: &str) -> Option<StreamState> {
         self.streams.get(aggregate_id).map(|stream| stream.state)
+    }
+
+    /// Whether the state of a stream is the one of this mark.
+    pub(super) fn has_mark(&self, aggregate_id: &str, mark: &Id) -> bool {
+        self.streams.get(aggregate_id).is_some_and(|stream| stream.mark == Some(short(mark)))
     }
 
     /// The sequence of the event of a stream that has the id.

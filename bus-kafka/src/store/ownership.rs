@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::watch;
 
@@ -162,7 +163,9 @@ impl Member {
             while self.looks.try_recv().is_ok() {}
             self.poll();
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
-                self.answer(rebalance);
+                if !self.answer(rebalance) {
+                    break;
+                }
             }
         }
         self.leave();
@@ -183,14 +186,16 @@ impl Member {
         self.shared.lock().trouble = Some(error.to_string());
     }
 
-    fn answer(&self, rebalance: Rebalance) {
+    /// Does what the group says; false where that is to be done again.
+    fn answer(&self, rebalance: Rebalance) -> bool {
+        let mut is_done = true;
         match rebalance {
             Rebalance::Assign(partitions) => {
                 if let Err(error) = self.assign(&partitions) {
                     // Asked again at the next look: without an answer the group waits.
                     tracing::warn!(group = self.shared.group, %error, "taking partitions over is tried again");
                     self.consumer.context().put_back(Rebalance::Assign(partitions));
-                    std::thread::sleep(LOOK_AT_WRITERS);
+                    is_done = false;
                 }
             }
             Rebalance::Revoke(partitions) => {
@@ -205,14 +210,27 @@ impl Member {
             }
         }
         self.shared.tell();
+        is_done
     }
 
     fn assign(&self, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
+        let assigned = self.consumer.assignment()?;
         let mut assignment = TopicPartitionList::new();
         for element in partitions.elements() {
             assignment.add_partition_offset(element.topic(), element.partition(), Offset::End)?;
         }
-        self.consumer.incremental_assign(&assignment)?;
+        // Assigned before, and only not paused yet, where this is done again.
+        let is_new = |element: &TopicPartitionListElem<'_>| {
+            !assigned
+                .elements()
+                .iter()
+                .any(|known| (known.topic(), known.partition()) == (element.topic(), element.partition()))
+        };
+        let mut new = TopicPartitionList::new();
+        for element in assignment.elements().iter().filter(|element| is_new(element)) {
+            new.add_partition_offset(element.topic(), element.partition(), Offset::End)?;
+        }
+        self.consumer.incremental_assign(&new)?;
         if assignment.count() > 0 {
             // The partitions are read by the store's own reader.
             self.consumer.pause(&assignment)?;
@@ -225,8 +243,9 @@ impl Member {
                 tracing::error!(
                     topic = element.topic(),
                     partition = number,
-                    "the topic of an event store has grown, and keys are on other partitions now: do not write to it"
+                    "the topic of an event store has grown, and keys are on other partitions now: it is not used any more"
                 );
+                self.membership.logs.iter().for_each(|log| log.has_grown());
                 continue;
             };
             match self.writer(log) {

@@ -74,6 +74,22 @@ impl Place {
         self.grown.notify_all();
     }
 
+    /// Fails where the partition ends at `end`, and has been read further before: `position` is of before the question.
+    ///
+    /// # Errors
+    ///
+    /// Then.
+    pub(super) fn check_end(&self, position: u64, end: u64) -> Result<(), Error> {
+        if end < position {
+            self.fail(format!(
+                "partition {} ends at offset {end}, and was read up to {position} before: its topic was made anew, or has lost \
+                 records; restore it, and open the store anew",
+                self.name
+            ));
+        }
+        self.check()
+    }
+
     /// Waits until everything before `target` was taken.
     ///
     /// # Errors
@@ -132,5 +148,22 @@ impl Place {
 
     fn lock(&self) -> MutexGuard<'_, Reached> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_ends_before_what_was_read_of_it_is_not_used_any_more() {
+        let place = Place::new("orders", 0);
+        place.reach(7);
+        place.check_end(7, 7).unwrap();
+        place.check_end(7, 9).unwrap();
+        let error = place.check_end(7, 6).unwrap_err();
+        assert!(error.to_string().contains("ends at offset 6, and was read up to 7"), "{error}");
+        assert!(!error.is_retryable());
+        assert!(place.check_end(7, 9).is_err(), "it is never used again");
     }
 }

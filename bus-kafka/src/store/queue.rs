@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jitney_sourcing::Error;
+
 use super::claim::{Command, Request};
 use super::failure;
 
@@ -74,6 +76,19 @@ impl Queue {
                 return taken;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets go of what nobody waits for any more.
+    pub(super) fn forget_given_up(&self) {
+        self.lock().waiting.retain(|command| !command.is_given_up());
+    }
+
+    /// Answers what waits: the writer cannot write, and waiting does not help.
+    pub(super) fn refuse_all(&self, error: &Error) {
+        for command in std::mem::take(&mut self.lock().waiting) {
+            let what = format!("appending: {error}; nothing was stored");
+            command.answer(Err(Error::new(error.kind(), what).retryable(false)));
         }
     }
 

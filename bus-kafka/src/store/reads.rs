@@ -24,7 +24,7 @@ struct Part {
 
 impl KafkaStore {
     pub(super) async fn read(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
-        let (_, log) = self.locate(stream)?;
+        let (_, log) = self.locate(stream).await?;
         let end = self.read_up(&[&**log]).await?[0];
         let id = stream.aggregate_id();
         let wanted = {
@@ -56,7 +56,7 @@ impl KafkaStore {
         stream: &StreamId,
         event_id: &jitney_core::Id,
     ) -> Result<Option<StoredEvent>, Error> {
-        let (_, log) = self.locate(stream)?;
+        let (_, log) = self.locate(stream).await?;
         let end = self.read_up(&[&**log]).await?[0];
         let wanted = {
             let known = log.known();

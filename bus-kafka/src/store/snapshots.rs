@@ -39,7 +39,7 @@ impl KafkaStore {
 #[async_trait]
 impl SnapshotStore for KafkaStore {
     async fn load_snapshot(&self, stream: &StreamId) -> Result<Option<StoredSnapshot>, Error> {
-        self.locate(stream)?;
+        self.locate(stream).await?;
         let (shelf, key) = (self.shelf(stream), shelf::key(stream));
         for _ in 0..ATTEMPTS {
             self.read_up(&[&**shelf]).await?;
@@ -59,13 +59,13 @@ impl SnapshotStore for KafkaStore {
     }
 
     async fn save_snapshot(&self, stream: &StreamId, snapshot: StoredSnapshot) -> Result<(), Error> {
-        self.locate(stream)?;
+        self.locate(stream).await?;
         let record = shelf::record(self.topic_of_snapshots(stream), stream, snapshot, self.env());
         self.publish(&format!("saving the snapshot of stream {stream}"), record).await
     }
 
     async fn delete_snapshot(&self, stream: &StreamId) -> Result<(), Error> {
-        self.locate(stream)?;
+        self.locate(stream).await?;
         let record = shelf::deletion(self.topic_of_snapshots(stream), stream, self.env());
         self.publish(&format!("deleting the snapshot of stream {stream}"), record).await
     }

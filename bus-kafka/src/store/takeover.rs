@@ -20,7 +20,9 @@ impl Writer {
         let failed = |error: jitney_core::Error| failure::of_cluster(&doing, error);
         self.confirm(&doing)?;
         self.transactions.prepare().map_err(|error| failed(error.into_error()))?;
+        let before = self.log.place().position();
         let end = self.settled_end(&doing)?;
+        self.log.place().check_end(before, end)?;
         self.log.place().block_until(self.cluster.config.transaction_timeout, |position| position >= end)
     }
 
@@ -61,7 +63,13 @@ impl Writer {
                 );
                 let place = self.log.place();
                 let stream = StreamId::new(self.log.aggregate_type().to_owned(), place.name.to_string());
-                let nothing = wire::mark(&place.topic, &stream, StreamState::Open, &self.cluster.env)?;
+                let nothing = wire::mark(
+                    &place.topic,
+                    &self.cluster.env.new_id(),
+                    &stream,
+                    StreamState::Open,
+                    &self.cluster.env,
+                )?;
                 let key = self.log.a_key();
                 self.transactions.abort_with(&Message { key: Some(key), ..nothing }).map_err(failed)?;
             }

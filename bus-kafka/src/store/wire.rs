@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jitney_core::codec::{Codec, Destination, JsonPayload, NativeJson, PayloadBytes};
 use jitney_core::event::Version;
 use jitney_core::message::{Header, Message, Topic};
-use jitney_core::{Env, Head};
+use jitney_core::{Env, Head, Id};
 use jitney_sourcing::{Error, ErrorKind, NewEvent, Position, StreamId, StreamState};
 
 use super::failure;
@@ -31,7 +31,7 @@ pub(super) enum Found {
     /// An event of the store, whose head has a sequence.
     Event { head: Arc<Head>, payload: Bytes },
     /// The stream of this aggregate is in this state from now on.
-    Mark { aggregate_id: String, state: StreamState },
+    Mark { id: Id, aggregate_id: String, state: StreamState },
     /// An event that was published and not stored.
     Foreign,
     /// Nothing that can be read.
@@ -53,9 +53,10 @@ pub(super) fn event(
     encode(topic, stored.head(), &payload, time)
 }
 
-/// The record by which `stream` is in `state`.
+/// The record of the id `id` by which `stream` is in `state`.
 pub(super) fn mark(
     topic: &Topic,
+    id: &Id,
     stream: &StreamId,
     state: StreamState,
     env: &Env,
@@ -63,7 +64,7 @@ pub(super) fn mark(
     let (_, name, event_type) = STATES.into_iter().find(|(known, ..)| *known == state).unwrap_or(STATES[2]);
     let now = env.now();
     let head = Head::new(
-        env.new_id(),
+        id.clone(),
         event_type,
         stream.shared_aggregate_type(),
         stream.aggregate_id().to_owned(),
@@ -92,7 +93,8 @@ pub(super) fn read(message: &Message) -> Found {
     };
     let state = message.header_str(STATE_HEADER);
     if let Some((state, ..)) = STATES.into_iter().find(|(_, name, _)| Some(*name) == state) {
-        return Found::Mark { aggregate_id: decoded.head.aggregate_id.clone(), state };
+        let Head { event_id, aggregate_id, .. } = &*decoded.head;
+        return Found::Mark { id: event_id.clone(), aggregate_id: aggregate_id.clone(), state };
     }
     if decoded.head.sequence.is_none() {
         return Found::Foreign;

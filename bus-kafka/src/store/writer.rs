@@ -51,9 +51,20 @@ struct Judged {
     records: usize,
 }
 
+/// Says that the writer has ended when it is dropped.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl Writer {
     /// Writes until the partition is revoked.
     pub(super) fn run(mut self) {
+        // However it ends: nobody is to wait for a writer that is gone.
+        let _end = End(Arc::clone(&self.queue));
         let mut pause = FIRST_PAUSE;
         while !self.queue.is_revoked() {
             match self.take_over() {
@@ -66,6 +77,11 @@ impl Writer {
                 Err(error) => {
                     tracing::warn!(partition = &*self.queue.place, %error, "taking a partition of the event store over is tried again");
                     self.queue.tell(Some(error.to_string()));
+                    if error.is_retryable() {
+                        self.queue.forget_given_up();
+                    } else {
+                        self.queue.refuse_all(&error);
+                    }
                     self.queue.pause(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -76,7 +92,6 @@ impl Writer {
         }
         // It is gone before another process is told to go on.
         drop(self.transactions);
-        self.queue.end();
     }
 
     /// Answers what was sent and is stored; the rest is done anew.
@@ -102,9 +117,9 @@ impl Writer {
                 return;
             }
             let (mut judged, mut messages) = self.judge(&commands);
-            if judged.iter().any(|(answer, _)| answer.is_err()) {
-                // Another process may have taken the partition over unheard, and have stored what this one has not read yet.
-                if let Err(error) = self.catch_up("refusing an append") {
+            if judged.iter().any(|(_, records)| *records == 0) {
+                // An answer that rests on what is known alone. Another process may have taken the partition over unheard, and have stored what this one has not read yet.
+                if let Err(error) = self.catch_up("answering without storing anything") {
                     self.put_back(commands, &error);
                     return;
                 }
@@ -141,8 +156,10 @@ impl Writer {
     /// Waits until everything that is stored now was read.
     fn catch_up(&self, doing: &str) -> Result<(), Error> {
         let (place, limit) = (self.log.place(), self.cluster.config.connect_timeout);
+        let before = place.position();
         let ends = ends::ask(&*self.member(doing)?, [(&*place.topic, place.partition)], limit);
         let ends = ends.map_err(|found| super::failure::of_cluster(doing, error::client(doing, found)))?;
+        ends.iter().try_for_each(|end| place.check_end(before, *end))?;
         place.block_until(limit, |position| ends.iter().all(|end| position >= *end))
     }
 

@@ -23,7 +23,7 @@ impl KafkaStore {
         for part in append.streams() {
             part.events.iter().try_for_each(|event| wire::check(&part.stream, event))?;
         }
-        let (of_type, log) = self.place_of(&append)?;
+        let (of_type, log) = self.place_of(&append).await?;
         let doing = match append.streams() {
             [part] => format!("appending to stream {}", part.stream),
             parts => format!("appending to {} streams", parts.len()),
@@ -40,19 +40,19 @@ impl KafkaStore {
         expected: Expected,
         state: StreamState,
     ) -> Result<(), Error> {
-        let (of_type, log) = self.locate(stream)?;
-        let request = Request::Change { stream: stream.clone(), expected, state };
+        let (of_type, log) = self.locate(stream).await?;
+        let request = Request::Change { id: self.env().new_id(), stream: stream.clone(), expected, state };
         self.write(&format!("changing the state of stream {stream}"), of_type, log, request).await.map(drop)
     }
 
     /// Where the streams of an append are, which is one partition.
-    fn place_of(&self, append: &Append) -> Result<(&Type, &Arc<Log>), Error> {
-        let mut place: Option<(&StreamId, &Type, &Arc<Log>)> = None;
+    async fn place_of(&self, append: &Append) -> Result<(&Type, &Arc<Log>), Error> {
+        let mut place: Option<(StreamId, &Type, &Arc<Log>)> = None;
         for part in append.streams() {
-            let (of_type, log) = self.locate(&part.stream)?;
+            let (of_type, log) = self.locate(&part.stream).await?;
             match place {
-                None => place = Some((&part.stream, of_type, log)),
-                Some((first, _, known)) if !Arc::ptr_eq(known, log) => {
+                None => place = Some((part.stream.clone(), of_type, log)),
+                Some((ref first, _, known)) if !Arc::ptr_eq(known, log) => {
                     let what = format!(
                         "appending to streams {first} and {}: they are on the partitions {} and {}, and one append is for streams of \
                          one partition; append to one after the other",
