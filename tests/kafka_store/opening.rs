@@ -28,9 +28,12 @@ async fn make(topics: &Topics, settings: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn a_topic_that_loses_events_is_refused_with_the_setting_that_mends_it() {
-    for (setting, value) in
-        [("retention.ms", "1000"), ("retention.bytes", "1000"), ("cleanup.policy", "compact")]
-    {
+    for (setting, value) in [
+        ("retention.ms", "1000"),
+        ("retention.bytes", "1000"),
+        ("cleanup.policy", "compact"),
+        ("unclean.leader.election.enable", "true"),
+    ] {
         let topics = Topics::new();
         let mut settings = vec![("retention.ms", "-1"), ("retention.bytes", "-1")];
         settings.retain(|(name, _)| *name != setting);

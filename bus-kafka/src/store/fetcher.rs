@@ -113,17 +113,21 @@ struct Fetching {
 impl Fetching {
     fn run(self) {
         while let Ok(request) = self.requests.recv() {
+            if request.answer.is_closed() {
+                continue;
+            }
             let deadline = self.cluster.env.instant() + self.limit;
             let (topic, partition) = (&request.topic, request.partition);
             let read = match request.wanted {
-                Wanted::Some { from, to, limit } => self.read(topic, partition, (from, to), limit, deadline),
+                Wanted::Some { from, to, limit } => {
+                    self.read(topic, partition, (from, to), limit, |_| true, deadline)
+                }
                 Wanted::These(offsets) => {
                     let runs = offsets.chunk_by(|one, next| next - one <= NEAR);
                     runs.map(|run| {
-                        let mut read =
-                            self.read(topic, partition, (run[0], run[run.len() - 1]), usize::MAX, deadline)?;
-                        read.retain(|(offset, _)| run.binary_search(offset).is_ok());
-                        Ok(read)
+                        let (range, is_wanted) =
+                            ((run[0], run[run.len() - 1]), |offset| run.binary_search(&offset).is_ok());
+                        self.read(topic, partition, range, usize::MAX, is_wanted, deadline)
                     })
                     .collect::<Result<Vec<_>, _>>()
                     .map(|runs| runs.concat())
@@ -140,6 +144,7 @@ impl Fetching {
         partition: i32,
         (from, to): (u64, u64),
         limit: usize,
+        is_wanted: impl Fn(u64) -> bool,
         deadline: Instant,
     ) -> Result<Vec<Read>, jitney_core::Error> {
         let doing = || format!("reading partition {partition} of `{topic}` from offset {from}");
@@ -157,7 +162,7 @@ impl Fetching {
                     if record.topic() != &**topic || record.partition() != partition || offset < from {
                         continue;
                     }
-                    if offset <= to {
+                    if offset <= to && is_wanted(offset) {
                         read.push((offset, record::message(&record, topic.clone())));
                     }
                     if offset >= to {

@@ -161,8 +161,11 @@ impl Following {
         // A place is not there. The client does not say in which partition, but only the first record can be missing.
         for follower in self.topics.values().flat_map(HashMap::values) {
             let place = follower.place();
+            if place.position() > 0 {
+                continue;
+            }
             let first = self.consumer.fetch_watermarks(&place.topic, place.partition, ANSWER_WITHIN);
-            if place.position() == 0 && first.is_ok_and(|(first, _)| first > 0) {
+            if first.is_ok_and(|(first, _)| first > 0) {
                 place.fail(format!(
                     "reading partition {} from its first record: records of an event store were deleted; restore the topic",
                     place.name

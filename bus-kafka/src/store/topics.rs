@@ -8,8 +8,12 @@ use jitney_core::{Error, ErrorKind};
 use crate::cluster::Cluster;
 
 /// What topics of events must be set to: whatever is taken out of one is lost to its aggregates.
-const KEEPS_EVENTS: [(&str, &str); 3] =
-    [("retention.ms", "-1"), ("retention.bytes", "-1"), ("cleanup.policy", "delete")];
+const KEEPS_EVENTS: [(&str, &str); 4] = [
+    ("retention.ms", "-1"),
+    ("retention.bytes", "-1"),
+    ("cleanup.policy", "delete"),
+    ("unclean.leader.election.enable", "false"),
+];
 
 /// What the topic of snapshots must be set to: the newest of a stream is kept.
 const KEEPS_SNAPSHOTS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
