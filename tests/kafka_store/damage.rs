@@ -87,7 +87,8 @@ async fn a_topic_that_has_grown_is_not_used_any_more() {
         add(&store, &stream.to_string(), &format!("of-{stream}")).await;
     }
     drop(store);
-    let grown = NewPartitions::new(&topics.topic(), 4);
+    let topic = topics.topic();
+    let grown = NewPartitions::new(&topic, 4);
     for result in admin(&topics).create_partitions([&grown], &AdminOptions::new()).await.unwrap() {
         result.unwrap();
     }
