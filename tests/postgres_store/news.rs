@@ -6,6 +6,8 @@ use jitney::sourcing::{EventStore, Position};
 use jitney::sql::PostgresStore;
 use jitney_core::Env;
 
+use jitney::sql::sqlx::{Connection, PgConnection, query_scalar, raw_sql};
+
 use super::server::{PATIENCE, add, database, ids, read, read_to_end, store};
 
 /// Longer than any test: who returns in time was woken.
@@ -46,4 +48,22 @@ async fn what_was_stored_before_the_wait_ends_it() {
     read_to_end(&store).await;
     let waiting = store.wait(&Position::START, FOREVER);
     Env::system().timeout(PATIENCE, waiting).await.expect("it does not wait").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_held_back_is_waited_for_until_it_can_be_read() {
+    let url = database().await;
+    let store = PostgresStore::connect(&url).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    raw_sql("BEGIN").execute(&mut other).await.unwrap();
+    let _: String = query_scalar("SELECT pg_current_xact_id()::text").fetch_one(&mut other).await.unwrap();
+    add(&store, "a", "one").await;
+    let env = Env::system();
+    // The news of the append is heard here, and nobody tells of anything later.
+    store.wait(&Position::START, Duration::from_millis(100)).await.unwrap();
+    let mut waiting = Box::pin(store.wait(&Position::START, FOREVER));
+    assert!(env.timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "nothing can be read yet");
+    raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    env.timeout(PATIENCE, waiting).await.expect("it is not waited for in vain").unwrap();
+    assert_eq!(ids(&read_to_end(&store).await), ["one"]);
 }

@@ -122,8 +122,14 @@ async fn a_database_that_refuses_marks_for_good_stops_the_projection_and_gives_n
         handle.skip(&stopped.event_id).await.unwrap();
         until("it stops again", async || has_stopped(&handle).await).await;
         raw_sql(MEND).execute(&database.readers).await.unwrap();
-        handle.resume().await.unwrap();
-        until("the bus is empty", async || memory.pending("reports.purses") == 0).await;
+        let is_done = async || {
+            // An attempt of before may stop it once more.
+            if has_stopped(&handle).await {
+                handle.resume().await.unwrap();
+            }
+            memory.pending("reports.purses") == 0
+        };
+        until("the bus is empty", is_done).await;
         app.shutdown().await.unwrap();
     }
     assert_eq!(database.rows().await, rows(&sent));

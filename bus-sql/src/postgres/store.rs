@@ -19,8 +19,14 @@ use super::error::{Effect, failed};
 use super::inline::Inline;
 use super::notify::News;
 use super::schema::Schema;
-use super::watermark::{self, Watermark};
+use super::watermark::{self, Behind, Watermark};
 use super::{append, read, row, streams};
+
+/// How long a reader waits before it looks again for what is held back; each further time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest time between two such looks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Keeps events in PostgreSQL; clones share the connections.
 ///
@@ -235,17 +241,25 @@ impl EventStore for PostgresStore {
         let place = row::place(after)?;
         // Before the look at the tables: what comes behind it is heard.
         let mut heard = news.listen(env, pool, schema);
-        let look = async {
+        let look = async || {
             let mut connection = self.connection().await?;
-            Ok(watermark::has_news(&mut connection, schema, place).await.unwrap_or(false))
+            Ok(watermark::behind(&mut connection, schema, place).await.ok())
         };
         let waiting = async {
-            match look.await {
-                Ok(true) => Ok(()),
-                // Not answering is no news; who reads then learns why. The sender lives as long as this store.
-                Ok(false) => heard.changed().await.or(Ok(())),
-                Err(error) if pool.is_closed() => Err(error),
-                Err(_) => std::future::pending().await,
+            let mut pause = FIRST_PAUSE;
+            loop {
+                match look().await {
+                    Ok(Some(Behind { is_readable: true, .. })) => return Ok(()),
+                    // Nobody tells when what holds it back has ended.
+                    Ok(Some(Behind { is_held_back: true, .. })) => {
+                        let _ = env.timeout(pause, heard.changed()).await;
+                        pause = LONGEST_PAUSE.min(2 * pause);
+                    }
+                    // Not answering is no news; who reads then learns why. The sender lives as long as this store.
+                    Ok(_) => return heard.changed().await.or(Ok(())),
+                    Err(error) if pool.is_closed() => return Err(error),
+                    Err(_) => std::future::pending().await,
+                }
             }
         };
         env.timeout(at_most, waiting).await.unwrap_or(Ok(()))

@@ -86,18 +86,28 @@ pub(super) async fn look(connection: &mut PgConnection, schema: &Schema) -> Resu
     Ok(watermark)
 }
 
-/// Whether something can be read behind `place`; counts what is held back.
-pub(super) async fn has_news(
+/// What there is behind a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Behind {
+    /// Something can be read.
+    pub(super) is_readable: bool,
+    /// Something is stored that cannot be read yet.
+    pub(super) is_held_back: bool,
+}
+
+/// What there is behind `place`; counts what is held back.
+pub(super) async fn behind(
     connection: &mut PgConnection,
     schema: &Schema,
     place: [i64; 3],
-) -> Result<bool, sqlx::Error> {
+) -> Result<Behind, sqlx::Error> {
     let [epoch, tx, seq] = place;
     let query = sqlx::query(schema.sql(&format!("WITH {WATERMARK}{NEWS}")));
     let query = query.bind(epoch).bind(tx).bind(seq).bind(MOST);
     let row = query.fetch_one(connection).await?;
-    publish(schema, row.try_get::<i64, _>(1)?.unsigned_abs());
-    row.try_get(0)
+    let held_back = row.try_get::<i64, _>(1)?.unsigned_abs();
+    publish(schema, held_back);
+    Ok(Behind { is_readable: row.try_get(0)?, is_held_back: held_back > 0 })
 }
 
 fn publish(schema: &Schema, held_back: u64) {
