@@ -140,7 +140,10 @@ impl Contract {
     /// Everything that is wrong, as [`ErrorKind::Contract`]; when the folder cannot be read or written. Where anything is left that
     /// is not accepted, nothing is written.
     pub fn verify(self) -> Result<Verified, Error> {
-        let accept = self.accept.clone().map_or_else(Accept::from_env, Ok)?;
+        let accept = match &self.accept {
+            Some(accept) => accept.clone(),
+            None => here(Accept::from_env()?, self.is_locked())?,
+        };
         if let Some(unwritten) = self.unwritten.first() {
             return Err(Error::new(ErrorKind::Contract, unwritten.clone()));
         }
@@ -155,5 +158,31 @@ impl Contract {
         self.locked.unwrap_or_else(|| {
             std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
         })
+    }
+}
+
+/// What the environment accepts, which is to be where the folder is kept.
+fn here(accept: Accept, is_locked: bool) -> Result<Accept, Error> {
+    if is_locked && !matches!(accept, Accept::Nothing) {
+        let context = format!(
+            "`{ACCEPT_VARIABLE}` is set on a build server, where what is written is lost, and every change would pass: accept changes \
+             where you work, and commit the folder"
+        );
+        return Err(Error::new(ErrorKind::Contract, context));
+    }
+    Ok(accept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_server_accepts_nothing() {
+        assert!(here(Accept::Nothing, true).is_ok() && here(Accept::All, false).is_ok());
+        for accept in [Accept::New, Accept::All] {
+            let error = here(accept, true).unwrap_err();
+            assert!(error.to_string().contains("JITNEY_ACCEPT"), "{error}");
+        }
     }
 }

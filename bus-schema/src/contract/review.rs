@@ -53,6 +53,13 @@ pub(super) fn review(contract: &Contract, accept: &Accept) -> Result<Verified, E
     let Locked { entries, damaged } = read.unwrap_or(Locked { entries: Vec::new(), damaged: Vec::new() });
     let (currents, mut problems) = current::of(&contract.events);
     problems.extend(damaged.iter().map(|(file, why)| damaged_file(file, why)));
+    if currents.is_empty() && entries.is_empty() && problems.is_empty() {
+        let context = format!(
+            "no event is listed that could be compared with `{}`: list events, `events![OrderCreated]`",
+            contract.folder.path().display()
+        );
+        return Err(Error::new(ErrorKind::Contract, context));
+    }
     let keyed = |entry: Entry| ((entry.aggregate.clone(), entry.event.clone(), entry.version), entry);
     let review = Review {
         contract,
