@@ -146,8 +146,7 @@ impl KafkaStore {
             self.read_up(&logs).await.map(drop)
         };
         of_type.is_read_up.get_or_try_init(read_up).await?;
-        let doing = format!("using stream {stream}");
-        of_type.logs.iter().try_for_each(|log| log.check_partitions(&doing))?;
+        of_type.logs.iter().try_for_each(|log| log.check_partitions(stream))?;
         let partitions = u32::try_from(of_type.logs.len()).unwrap_or(u32::MAX);
         let partition = murmur2::partition(stream.aggregate_id().as_bytes(), partitions);
         Ok((of_type, &of_type.logs[partition as usize]))

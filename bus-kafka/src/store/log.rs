@@ -96,21 +96,21 @@ impl Log {
     }
 
     /// Refuses to go on where the topic has grown: streams are on two partitions then, and none of them is whole.
-    pub(super) fn check_partitions(&self, doing: &str) -> Result<(), Error> {
+    pub(super) fn check_partitions(&self, stream: &StreamId) -> Result<(), Error> {
         if !self.is_misplaced.load(Ordering::Acquire) {
             return Ok(());
         }
         let (topic, partitions) = (&*self.place.topic, self.partitions);
         let what = format!(
-            "{doing}: topic `{topic}` has {partitions} partitions, and events of other keys are on `{}` than belong there: it has \
+            "using stream {stream}: topic `{topic}` has {partitions} partitions, and events of other keys are on `{}` than belong there: it has \
              grown, or another program writes to it; move the events to a topic that is made anew",
             self.place.name
         );
         Err(Error::new(ErrorKind::Config, what))
     }
 
-    /// The topic has more partitions than the store knows of.
-    pub(super) fn has_grown(&self) {
+    /// The topic has grown: nothing of it is used any more.
+    pub(super) fn refuse_all(&self) {
         self.is_misplaced.store(true, Ordering::Release);
     }
 
@@ -137,7 +137,7 @@ impl Log {
     fn refuse(&self, key: Option<&Bytes>, head: &Head, last: u64) -> Option<String> {
         let partition = murmur2::partition(head.aggregate_id.as_bytes(), self.partitions);
         if i32::try_from(partition) != Ok(self.place.partition) {
-            self.has_grown();
+            self.refuse_all();
             return Some(format!(
                 "its key belongs on partition {partition} of {}: the topic of an event store must never grow",
                 self.partitions

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::watch;
 
@@ -215,25 +214,17 @@ impl Member {
 
     fn assign(&self, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
         let assigned = self.consumer.assignment()?;
-        let mut assignment = TopicPartitionList::new();
-        for element in partitions.elements() {
-            assignment.add_partition_offset(element.topic(), element.partition(), Offset::End)?;
-        }
-        // Assigned before, and only not paused yet, where this is done again.
-        let is_new = |element: &TopicPartitionListElem<'_>| {
-            !assigned
-                .elements()
-                .iter()
-                .any(|known| (known.topic(), known.partition()) == (element.topic(), element.partition()))
-        };
         let mut new = TopicPartitionList::new();
-        for element in assignment.elements().iter().filter(|element| is_new(element)) {
-            new.add_partition_offset(element.topic(), element.partition(), Offset::End)?;
+        for element in partitions.elements() {
+            // Others were assigned, and only not paused, where this is done again.
+            if assigned.find_partition(element.topic(), element.partition()).is_none() {
+                new.add_partition_offset(element.topic(), element.partition(), Offset::End)?;
+            }
         }
         self.consumer.incremental_assign(&new)?;
-        if assignment.count() > 0 {
+        if partitions.count() > 0 {
             // The partitions are read by the store's own reader.
-            self.consumer.pause(&assignment)?;
+            self.consumer.pause(partitions)?;
         }
         let mut state = self.shared.lock();
         for element in partitions.elements() {
@@ -245,7 +236,7 @@ impl Member {
                     partition = number,
                     "the topic of an event store has grown, and keys are on other partitions now: it is not used any more"
                 );
-                self.membership.logs.iter().for_each(|log| log.has_grown());
+                self.membership.logs.iter().for_each(|log| log.refuse_all());
                 continue;
             };
             match self.writer(log) {
