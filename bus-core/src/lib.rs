@@ -30,6 +30,7 @@ pub mod message;
 pub mod metadata;
 pub mod middleware;
 pub mod outbox;
+pub mod personal;
 pub mod processed;
 pub mod publish;
 mod raw_event;

@@ -9,6 +9,7 @@ use super::{Bus, OutgoingEvent};
 use crate::codec::{Destination, EncodePayload, JsonPayload};
 use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
+use crate::personal::collect;
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
 
@@ -32,7 +33,12 @@ impl Bus {
 
     async fn encode_through_layers(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let mut payload = Vec::new();
-        draft.payload.write_json(&mut payload).map_err(|error| {
+        let mut write = || draft.payload.write_json(&mut payload);
+        let written = match self.layers().iter().any(|layer| layer.seals()) {
+            true => collect(write).0,
+            false => write(),
+        };
+        written.map_err(|error| {
             let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;

@@ -12,6 +12,11 @@ use crate::{Error, Head, RawEvent};
 /// A bus without layers does not pay for them: payloads are then written straight into the message.
 #[async_trait]
 pub trait PublishLayer: Debug + Send + Sync + 'static {
+    /// Whether [`outgoing`](Self::outgoing) seals [personal](crate::personal) values: only then may an event have any.
+    fn seals(&self) -> bool {
+        false
+    }
+
     /// Checks or changes an event that is about to be encoded.
     ///
     /// # Errors

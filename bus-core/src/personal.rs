@@ -1,0 +1,155 @@
+//! Personal data on its way into storage and out of it: the seam between what serializes events and what seals them.
+//!
+//! A personal value writes itself only inside [`collect`], where whoever serializes has promised to seal what comes out:
+//! everywhere else its serialization is an error, so that no plain text leaves the process by an oversight. What seals
+//! it is a [`Sealer`], such as the vault of `jitney::privacy`.
+//!
+//! A payload has a personal value as `{"$personal":{"subject":…,"value":…}}` inside the process, and as
+//! `{"$sealed":{"subject":…,…}}` everywhere else: in topics, queues, tables, files, dead letters and logs.
+//!
+//! ```
+//! use jitney_core::personal::{NotCollected, collect, meet};
+//!
+//! # fn main() {
+//! assert!(meet().is_err(), "nobody seals what is written here");
+//! let (written, met) = collect(|| meet().map(|()| "a personal value"));
+//! assert_eq!((written, met), (Ok("a personal value"), 1));
+//! # }
+//! ```
+
+use std::cell::Cell;
+use std::fmt::{self, Debug};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Error, Head, Id};
+
+/// The one field of a personal value that is open, or erased.
+pub const OPEN: &str = "$personal";
+
+/// The one field of a personal value that is sealed.
+pub const SEALED: &str = "$sealed";
+
+thread_local! {
+    static MET: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Lets personal values be written while `write` runs, on this thread. Answers what it answers, and how many there were:
+/// with none there is nothing to seal.
+///
+/// Whoever calls this seals what was written before anybody else sees it.
+pub fn collect<R>(write: impl FnOnce() -> R) -> (R, usize) {
+    struct Restore(Option<usize>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            MET.set(self.0);
+        }
+    }
+    let _outer = Restore(MET.replace(Some(0)));
+    let written = write();
+    (written, MET.get().unwrap_or_default())
+}
+
+/// A personal value is about to write itself.
+///
+/// # Errors
+///
+/// Outside of [`collect`]: it is not to be written then.
+pub fn meet() -> Result<(), NotCollected> {
+    let met = MET.get().ok_or(NotCollected)?;
+    MET.set(Some(met + 1));
+    Ok(())
+}
+
+/// A personal value was to be written where nobody seals it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotCollected;
+
+impl fmt::Display for NotCollected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "personal data is written only where it is sealed: give the bus, or the store, what seals it (a vault of \
+             `jitney::privacy`); and show it elsewhere by its own methods",
+        )
+    }
+}
+
+impl std::error::Error for NotCollected {}
+
+/// Where a payload is kept. A sealed value opens there and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The type of the aggregate.
+    pub aggregate_type: &'a str,
+    /// The id of the aggregate.
+    pub aggregate_id: &'a str,
+    /// What of the aggregate it is.
+    pub item: Item<'a>,
+}
+
+/// What is kept of an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// The event of this id.
+    Event(&'a Id),
+    /// A state, by a name that no other state of the aggregate has.
+    State(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// The payload of the event of `head`.
+    pub fn of_event(head: &'a Head) -> Self {
+        Place {
+            aggregate_type: &head.aggregate_type,
+            aggregate_id: &head.aggregate_id,
+            item: Item::Event(&head.event_id),
+        }
+    }
+}
+
+/// Seals the personal values of payloads, and opens them.
+#[async_trait]
+pub trait Sealer: Debug + Send + Sync + 'static {
+    /// Seals each open value of `payload`, which is JSON text. What is sealed or erased already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When a key cannot be had: retryable where its store did not answer. Nothing of the payload may be stored then.
+    ///
+    /// # Cancellation
+    ///
+    /// A key may have been made; it is used next time.
+    async fn seal(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error>;
+
+    /// Opens each sealed value of `payload`. One whose subject is forgotten is erased.
+    ///
+    /// # Errors
+    ///
+    /// When a key cannot be had, retryable where its store did not answer; and for good when a sealed value was changed, or
+    /// comes from another place.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost when the future is dropped.
+    async fn open(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_inside_and_refused_outside() {
+        let inner = collect(|| (meet(), collect(|| (meet(), meet())).1));
+        assert_eq!(inner, ((Ok(()), 2), 1));
+        assert_eq!(meet(), Err(NotCollected));
+    }
+
+    #[test]
+    fn a_panic_inside_leaves_it_closed() {
+        let panicked = std::panic::catch_unwind(|| collect(|| panic!("on the way")));
+        assert!(panicked.is_err());
+        assert_eq!(meet(), Err(NotCollected));
+    }
+}
