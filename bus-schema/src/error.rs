@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Folder,
     /// A schema is too large or too deep to be compared.
     TooLarge,
+    /// An event has no schema, or what it has is none.
+    NoSchema,
     /// A schema refers to something that is not in it, or to itself and nothing else.
     Reference,
 }

@@ -21,6 +21,8 @@
 //! [`Contract`] has the rules between versions, by Confluent's names; [`compatibility`] compares two schemas.
 
 mod asyncapi;
+#[cfg(feature = "validation")]
+mod bounds;
 pub mod compatibility;
 mod contract;
 mod error;
@@ -30,6 +32,8 @@ mod problem;
 mod rule;
 mod sample;
 mod shape;
+#[cfg(feature = "validation")]
+mod validation;
 
 pub use asyncapi::{AsyncApi, asyncapi};
 pub use contract::{ACCEPT_VARIABLE, Accept, Change, Contract, Verified, check};
@@ -39,3 +43,5 @@ pub use problem::{Problem, ProblemKind};
 pub use rule::Rule;
 /// Makes the schemas: an event derives `schemars::JsonSchema`.
 pub use schemars;
+#[cfg(feature = "validation")]
+pub use validation::{Fault, Invalid, Validation};

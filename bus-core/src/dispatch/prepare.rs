@@ -28,7 +28,7 @@ pub(super) struct Prepared<'a> {
 impl Prepared<'_> {
     /// Whether there is anything to do; most handlers have neither layers nor keys, and their items are ready at once.
     pub(super) fn is_needed(group: &Group, route: &Route, items: &mut [Tried]) -> bool {
-        if group.bus.layers().is_empty() && matches!(route.idempotency, Idempotency::None) {
+        if !group.bus.inner.layers.take_deliveries() && matches!(route.idempotency, Idempotency::None) {
             items.iter_mut().for_each(|tried| tried.stage = Stage::Ready);
         }
         items.iter().any(|tried| tried.fate.is_none() && tried.stage != Stage::Ready)
@@ -59,7 +59,7 @@ pub(super) async fn prepare<'a>(group: &'a Group, route: &Route, items: &mut [Tr
 /// how long to wait where one of them failed and is to be asked again.
 async fn open(group: &Group, route: &Route, tried: &mut Tried) -> Option<Duration> {
     let mut event = tried.item.event.clone();
-    for layer in group.bus.layers().iter().rev() {
+    for layer in group.bus.inner.layers.inwards() {
         let opened = AssertUnwindSafe(layer.incoming(&mut event)).catch_unwind().await;
         let Err(error) = opened.unwrap_or_else(|panic| {
             let what = format!("opening an event: the layer {layer:?} panicked: {}", panic_message(&*panic));

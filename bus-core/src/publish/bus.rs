@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::layers::Layers;
 use super::{Propagator, PublishError, PublishLayer, Publisher};
 use crate::admin::Admin;
 use crate::codec::Codec;
@@ -23,7 +24,7 @@ pub struct Bus {
 pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) codec: Arc<dyn Codec>,
-    pub(crate) layers: Vec<Arc<dyn PublishLayer>>,
+    pub(crate) layers: Layers,
     pub(crate) propagator: Option<Arc<dyn Propagator>>,
     pub(crate) env: Env,
     pub(crate) service: Arc<str>,
@@ -46,7 +47,7 @@ impl Bus {
         let inner = Inner {
             transport: Arc::new(transport),
             codec,
-            layers: Vec::new(),
+            layers: Layers::default(),
             propagator: None,
             env: Env::system(),
             service: Arc::from("jitney"),
@@ -159,7 +160,7 @@ impl Bus {
 
     /// The layers, in the order in which a published event passes them.
     pub fn layers(&self) -> &[Arc<dyn PublishLayer>] {
-        &self.inner.layers
+        &self.inner.layers.all
     }
 
     /// Sends what is buffered and ends connections, within `limit`.
@@ -190,7 +191,7 @@ impl BusBuilder {
 
     /// With a layer behind those before it: the last one is nearest to the wire.
     pub fn layer(self, layer: impl PublishLayer) -> Self {
-        BusBuilder(self.0.with(|inner| inner.layers.push(Arc::new(layer))))
+        BusBuilder(self.0.with(|inner| inner.layers.push(layer)))
     }
 
     /// With a bridge between tracing spans and the trace context of events.

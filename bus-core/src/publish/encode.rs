@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Bus, OutgoingEvent};
+use super::{Bus, Origin, OutgoingEvent};
 use crate::codec::{Destination, EncodePayload, JsonPayload};
 use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
@@ -19,31 +19,29 @@ pub(crate) struct Draft<'a> {
     pub(crate) topic: Topic,
     pub(crate) key: Option<Bytes>,
     pub(crate) payload: &'a dyn EncodePayload,
+    pub(crate) origin: Origin,
 }
 
 impl Bus {
     /// Takes `draft` through the layers and the codec.
     pub(crate) async fn encode(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
-        if self.layers().is_empty() {
+        if !self.inner.layers.take(draft.origin) {
             return self.encode_plain(draft);
         }
-        // Boxed: a bus without layers need not carry the room for this.
+        // Boxed: what passes through no layer need not carry the room for this.
         Box::pin(self.encode_through_layers(draft)).await
     }
 
     async fn encode_through_layers(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let mut payload = Vec::new();
         let mut write = || draft.payload.write_json(&mut payload);
-        let written = match self.layers().iter().any(|layer| layer.seals()) {
-            true => collect(write).0,
-            false => write(),
-        };
+        let written = if self.inner.layers.seal() { collect(write).0 } else { write() };
         written.map_err(|error| {
             let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
         let mut event = OutgoingEvent { head: draft.head, payload: payload.into() };
-        for layer in self.layers() {
+        for layer in self.layers().iter().filter(|layer| layer.takes(draft.origin)) {
             layer.outgoing(&mut event).await?;
         }
         self.encode_plain(Draft { head: event.head, payload: &JsonPayload(event.payload), ..draft })
@@ -76,7 +74,7 @@ impl Bus {
 
     /// Takes `draft` through the codec alone, for buses without layers.
     pub(crate) fn encode_plain(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
-        let Draft { head, topic, key, payload } = draft;
+        let Draft { head, topic, key, payload, .. } = draft;
         let destination = Destination { topic: &topic, service: self.service() };
         let encoded = self.codec().encode(destination, &head, payload)?;
         let attributes = Attributes {

@@ -17,6 +17,18 @@ pub trait PublishLayer: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether events of this origin pass through [`outgoing`](Self::outgoing). Asked once, when the bus is made: what passes through
+    /// no layer costs nothing.
+    fn takes(&self, origin: Origin) -> bool {
+        let _ = origin;
+        true
+    }
+
+    /// Whether deliveries pass through [`incoming`](Self::incoming). Asked once, as above.
+    fn takes_deliveries(&self) -> bool {
+        true
+    }
+
     /// Checks or changes an event that is about to be encoded.
     ///
     /// # Errors
@@ -37,6 +49,15 @@ pub trait PublishLayer: Debug + Send + Sync + 'static {
         let _ = event;
         Ok(())
     }
+}
+
+/// Where the payload of a published event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A value of its Rust type, which the compiler has seen.
+    Typed,
+    /// JSON text: from another bus, an archive, an outbox, or somebody's hand.
+    Raw,
 }
 
 /// An event between envelope and codec.

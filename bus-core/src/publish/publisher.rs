@@ -5,7 +5,7 @@ use std::fmt;
 
 use tracing::Instrument;
 
-use super::{Bus, Draft};
+use super::{Bus, Draft, Origin};
 use crate::codec::EncodePayload;
 use crate::event::{DomainEvent, EventType, Keyed, Publishable};
 use crate::handler::Output;
@@ -239,7 +239,8 @@ impl Publisher {
         if head.metadata.correlation_id.is_none() {
             head.metadata.correlation_id = Some(head.event_id.clone());
         }
-        Draft { head, topic: Topic::Static(event_type.topic()), key: key.map(Into::into), payload }
+        let (topic, key) = (Topic::Static(event_type.topic()), key.map(Into::into));
+        Draft { head, topic, key, payload, origin: Origin::Typed }
     }
 
     /// Encodes what a handler returned, under ids derived from the cause.

@@ -1,6 +1,6 @@
 //! Publishing an event that has its envelope already: one from another bus, or from an archive.
 
-use super::{Bus, Draft};
+use super::{Bus, Draft, Origin};
 use crate::codec::JsonPayload;
 use crate::message::Outbound;
 use crate::transport::Published;
@@ -56,8 +56,8 @@ impl Bus {
         let message = event.message();
         let payload = JsonPayload(event.payload_json().to_vec().into());
         let key = message.key.clone();
-        let draft =
-            Draft { head: event.head().clone(), topic: message.topic.clone(), key, payload: &payload };
+        let (head, topic) = (event.head().clone(), message.topic.clone());
+        let draft = Draft { head, topic, key, payload: &payload, origin: Origin::Raw };
         self.encode(draft).await
     }
 }
