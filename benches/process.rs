@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench process                  # events per second, instructions and allocations per event
 //! cargo bench --bench process -- --flat        # resident memory over five million events
+//! cargo bench --bench process --features validation   # beside a bus with a layer that does not look at typed events
 //! cargo bench --bench process -- --help
 //! ```
 //!
@@ -48,6 +49,9 @@ mod single;
 mod table;
 #[path = "process/tally.rs"]
 mod tally;
+#[cfg(feature = "validation")]
+#[path = "process/validated.rs"]
+mod validated;
 
 use std::env;
 use std::process::ExitCode;

@@ -28,8 +28,18 @@ async fn count(order: Envelope<OrderCreated>, State(tally): State<Arc<Tally>>) {
 }
 
 async fn run(work: Arc<Workload>) -> Result<Lap, Failure> {
+    let bus = Bus::new(memory(&work));
+    run_on(bus, work).await
+}
+
+/// The memory bus with room for what may be in flight.
+pub fn memory(work: &Workload) -> Memory {
+    Memory::builder().capacity(work.window).history(0).build()
+}
+
+/// Runs the workload on `bus`.
+pub async fn run_on(bus: Bus, work: Arc<Workload>) -> Result<Lap, Failure> {
     let tally = Tally::shared();
-    let bus = Bus::new(Memory::builder().capacity(work.window).history(0).build());
     let app = start(bus, &tally).await?;
     let (bus, events) = (app.bus().clone(), work.events);
 
