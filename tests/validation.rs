@@ -1,5 +1,7 @@
 //! Payloads held against their schemas, when they are published and when they arrive.
 
+#![allow(clippy::unwrap_used)]
+
 use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
