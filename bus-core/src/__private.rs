@@ -68,6 +68,31 @@ macro_rules! __with_manifest {
 #[doc(hidden)]
 pub use __with_manifest as with_manifest;
 
+/// A type that may be an `Option` by another name. The constant of this type itself wins over that of [`MaybeOption`], where it has
+/// one.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct OptionProbe<T>(std::marker::PhantomData<T>);
+
+impl<T> OptionProbe<Option<T>> {
+    /// It is.
+    pub const IS_OPTION: bool = true;
+}
+
+impl<T> OptionProbe<Box<Option<T>>> {
+    /// serde reads it as one.
+    pub const IS_OPTION: bool = true;
+}
+
+/// What [`OptionProbe`] has for all other types.
+#[doc(hidden)]
+pub trait MaybeOption {
+    /// It is not.
+    const IS_OPTION: bool = false;
+}
+
+impl<T> MaybeOption for OptionProbe<T> {}
+
 /// A function on JSON from one major version to the next, with an error of its own.
 pub type JsonFunction<E> = fn(serde_json::Value) -> Result<serde_json::Value, E>;
 

@@ -8,6 +8,7 @@ mod model;
 mod stub;
 mod validate;
 
+pub(crate) use attributes::Schemas;
 pub(crate) use field_path::FieldPath;
 pub(crate) use model::{Event, EventType};
 
@@ -37,7 +38,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let schemas = keys.schemas.get().cloned();
     let event = validate::validate(&input, keys, &mut errors);
     let files = if errors.is_empty() {
-        locked::check(&input, &event, schemas.as_ref(), &mut errors)
+        locked::check(&input, &event, schemas.as_ref(), &private, &mut errors)
     } else {
         TokenStream::new()
     };

@@ -73,7 +73,7 @@ use quote::quote;
 /// | `upcast_from = OrderPlacedV1` | the event of the major version before; of structs only | none |
 /// | `upcast_json(1 = to_v2, 2 = to_v3)` | functions from the JSON of each old major version to the next; of structs only | none |
 /// | `source = "aws.s3"` | the foreign system that sends the event, without an envelope; takes the place of `aggregate` where that is not given | none |
-/// | `schemas = "schemas"` | the folder of locked schemas, from the folder of the file that this is written in | `schemas` beside `Cargo.toml` |
+/// | `schemas = "schemas"` | the folder of locked schemas, from the folder of the file that this is written in; `schemas = false` compares with none, as for a double in a test | `schemas` beside `Cargo.toml` |
 /// | `crate = "bus"` | the name under which `jitney` is imported | `jitney` |
 ///
 /// `id` and `key` may reach into fields: `id = header.order_id`, or `id = 0` in a tuple struct. On an enum every

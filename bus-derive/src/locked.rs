@@ -17,43 +17,60 @@ use syn::{Data, DeriveInput};
 use self::compare::Place;
 use self::file::{Found, Lookup};
 use crate::errors::Errors;
-use crate::event::{Event, EventType};
+use crate::event::{Event, EventType, Schemas};
 
-/// Compares the event types of `event` with their files in the lock folder, which is named by `folder`; items that have rustc look
-/// at the files that were read.
+/// Compares the event types of `event` with their files in the lock folder, which `schemas` names. Answers items that have rustc look at
+/// the files that were read and at what is accepted, and that ask it what tokens do not say.
 pub(crate) fn check(
     input: &DeriveInput,
     event: &Event,
-    folder: Option<&syn::LitStr>,
+    schemas: Option<&Schemas>,
+    private: &TokenStream,
     errors: &mut Errors,
 ) -> TokenStream {
     if !event.generics.params.is_empty() {
         return TokenStream::new();
     }
-    let Some(lookup) = Lookup::new(folder) else { return TokenStream::new() };
-    let mut read = Vec::new();
+    let Some(lookup) = Lookup::new(schemas) else { return TokenStream::new() };
+    let (mut read, mut asked) = (Vec::new(), TokenStream::new());
     for (index, event_type) in event.types.iter().enumerate() {
         match lookup.find(&event.aggregate, event_type) {
             Ok(None) => {}
             Ok(Some(found)) => {
-                compare(input, index, event_type, &found, errors);
+                if !lookup.accepts(&event.aggregate, event_type) {
+                    asked.extend(compare(input, index, event_type, &found, private, errors));
+                }
                 read.extend(found.path.to_str().map(str::to_owned));
             }
             Err(why) => errors.at(input.ident.span(), why),
         }
     }
-    quote!(#(const _: &[u8] = ::core::include_bytes!(#read);)*)
+    if read.is_empty() {
+        return asked;
+    }
+    quote! {
+        const _: ::core::option::Option<&str> = ::core::option_env!("JITNEY_ACCEPT");
+        #(const _: &[u8] = ::core::include_bytes!(#read);)*
+        #asked
+    }
 }
 
-fn compare(input: &DeriveInput, index: usize, event_type: &EventType, found: &Found, errors: &mut Errors) {
+fn compare(
+    input: &DeriveInput,
+    index: usize,
+    event_type: &EventType,
+    found: &Found,
+    private: &TokenStream,
+    errors: &mut Errors,
+) -> TokenStream {
     let (ident, fields) = match &input.data {
         Data::Struct(data) => (&input.ident, fields::of_struct(input, &data.fields)),
         Data::Enum(data) => {
-            let Some(variant) = data.variants.iter().nth(index) else { return };
+            let Some(variant) = data.variants.iter().nth(index) else { return TokenStream::new() };
             (&variant.ident, fields::of_variant(input, variant))
         }
-        Data::Union(_) => return,
+        Data::Union(_) => return TokenStream::new(),
     };
-    let Some(fields) = fields else { return };
-    compare::compare(&Place { ident, event_type, found }, &fields, errors);
+    let Some(fields) = fields else { return TokenStream::new() };
+    compare::compare(&Place { ident, event_type, found, private }, &fields, errors)
 }

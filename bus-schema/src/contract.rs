@@ -1,11 +1,13 @@
 //! Holding events against the lock folder.
 
 mod accept;
+mod chain;
 mod current;
 mod difference;
 mod golden;
 mod gone;
 mod review;
+mod selector;
 mod versions;
 
 pub use accept::{ACCEPT_VARIABLE, Accept};
@@ -78,7 +80,8 @@ impl Contract {
         self
     }
 
-    /// With `rule` between the minor versions of the event type called `event`.
+    /// With `rule` between the minor versions of the event type called `event`: `OrderPaid`, or, where several aggregates have one of that
+    /// name, `Order/OrderPaid`.
     pub fn rule_for(mut self, event: &str, rule: Rule) -> Self {
         self.rules.insert(event.to_owned(), rule);
         self
@@ -150,8 +153,9 @@ impl Contract {
         review::review(&self, &accept)
     }
 
-    fn rule_of(&self, event: &str) -> Rule {
-        self.rules.get(event).copied().unwrap_or(self.rule)
+    fn rule_of(&self, aggregate: &str, event: &str) -> Rule {
+        let of = |named: &str| self.rules.get(named).copied();
+        of(&format!("{aggregate}/{event}")).or_else(|| of(event)).unwrap_or(self.rule)
     }
 
     fn is_locked(&self) -> bool {

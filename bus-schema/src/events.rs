@@ -4,6 +4,7 @@ use jitney_core::app::Description;
 use jitney_core::event::{DecodeError, EventType, Manifest, StoredPayload, schema_of};
 use jitney_core::{App, DomainEvent};
 use schemars::JsonSchema;
+use schemars::generate::Contract as Way;
 use serde_json::Value;
 
 /// An event with a schema: what [`events!`](crate::events) takes.
@@ -37,7 +38,7 @@ type Read = fn(&StoredPayload<'_>) -> Result<(), DecodeError>;
 #[derive(Debug, Clone)]
 enum Schema {
     Manifest(&'static Manifest),
-    Of(fn(Option<&str>) -> Value),
+    Of(fn(Option<&str>, &Way) -> Value),
     Unknown,
 }
 
@@ -47,8 +48,7 @@ impl Events {
         Events::default()
     }
 
-    /// With every event type of `E`: one of a struct, one for each variant of an enum. Types that it is upcast from are events of
-    /// their own.
+    /// With every event type of `E`, one of a struct, one for each variant of an enum; and with those that it is upcast from.
     #[must_use]
     pub fn with<E: Described>(mut self) -> Self {
         let types = E::TYPES;
@@ -65,6 +65,8 @@ impl Events {
                 _ => declared,
             }
         }));
+        let before = E::accepts().into_iter().filter(|event_type| !types.contains(event_type));
+        self.0.extend(before.map(|event_type| Declared::of(*event_type)));
         self
     }
 
@@ -125,7 +127,16 @@ impl Declared {
     pub(crate) fn schema(&self) -> Option<Value> {
         match &self.schema {
             Schema::Manifest(manifest) => manifest.schema(),
-            Schema::Of(make) => Some(make(None)),
+            Schema::Of(make) => Some(make(None, &Way::Deserialize)),
+            Schema::Unknown => None,
+        }
+    }
+
+    /// The schema of what it writes.
+    pub(crate) fn written_schema(&self) -> Option<Value> {
+        match &self.schema {
+            Schema::Manifest(manifest) => manifest.written_schema(),
+            Schema::Of(make) => Some(make(None, &Way::Serialize)),
             Schema::Unknown => None,
         }
     }

@@ -4,9 +4,11 @@
 
 mod contract {
     mod accepting;
+    mod chain;
     mod examples;
     mod files;
     mod folder;
     mod rules;
     mod versions;
+    mod writing;
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
+use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{DecodeError, DomainEvent, StoredPayload};
@@ -20,8 +20,8 @@ pub struct Manifest {
     read: fn(&StoredPayload<'_>) -> Result<(), DecodeError>,
 }
 
-/// Makes the schema of a type, or of one of its variants.
-type SchemaOf = fn(Option<&str>) -> Value;
+/// Makes the schema of a type, or of one of its variants, as it is read or as it is written.
+type SchemaOf = fn(Option<&str>, &Contract) -> Value;
 
 impl Manifest {
     /// The manifest of an event of the Rust type `E`, which its code calls `rust_type`, or of what serde calls `variant` in it.
@@ -42,7 +42,13 @@ impl Manifest {
     /// The JSON Schema (draft 2020-12) of the payload, as it is read: fields with a default may be missing. None where the
     /// type has not derived `schemars::JsonSchema`. It is made anew with each call.
     pub fn schema(&self) -> Option<Value> {
-        self.schema.map(|schema| schema(self.variant))
+        self.schema.map(|schema| schema(self.variant, &Contract::Deserialize))
+    }
+
+    /// The JSON Schema of the payload as it is written: what `skip_serializing` leaves out is not in it, and what is renamed for
+    /// writing alone has its other name.
+    pub fn written_schema(&self) -> Option<Value> {
+        self.schema.map(|schema| schema(self.variant, &Contract::Serialize))
     }
 
     /// Reads `payload`, through the upcasters where it is an old one.
@@ -72,8 +78,13 @@ fn read<E: DomainEvent>(payload: &StoredPayload<'_>) -> Result<(), DecodeError> 
 /// The schema of a `T`, or of what it has inside of the variant that serde calls `variant`, as a document of its own: every
 /// `$ref` leads into its `$defs`, also those to `T` itself. A variant without fields is any object.
 #[doc(hidden)]
-pub fn schema_of<T: JsonSchema>(variant: Option<&str>) -> Value {
-    let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+pub fn schema_of<T: JsonSchema>(variant: Option<&str>, contract: &Contract) -> Value {
+    let settings = SchemaSettings::draft2020_12();
+    let settings = match contract {
+        Contract::Serialize => settings.for_serialize(),
+        _ => settings.for_deserialize(),
+    };
+    let mut generator = settings.into_generator();
     let schema = match variant {
         None => generator.subschema_for::<T>().to_value(),
         Some(variant) => {

@@ -42,7 +42,7 @@ pub(crate) struct EventKeys {
     pub(crate) upcast_from: Slot<Type>,
     pub(crate) upcast_json: Slot<Vec<JsonStep>>,
     pub(crate) source: Slot<LitStr>,
-    pub(crate) schemas: Slot<LitStr>,
+    pub(crate) schemas: Slot<Schemas>,
     pub(crate) crate_path: Slot<Path>,
     /// Whether `aggregate`, or something that could be meant by it, was there but could not be read.
     pub(crate) aggregate_unread: bool,
@@ -112,7 +112,7 @@ impl EventKeys {
             "upcast_from" => self.upcast_from.set(key, old_type(key, input)?),
             "upcast_json" => self.upcast_json.set(key, json_steps(key, input)?),
             "source" => self.source.set(key, keys::text(key, input)?),
-            "schemas" => self.schemas.set(key, keys::text(key, input)?),
+            "schemas" => self.schemas.set(key, schemas(key, input)?),
             "crate" => self.crate_path.set(key, keys::crate_path(key, input)?),
             _ => {
                 let known = if place == Place::Variant { OF_A_VARIANT } else { OF_A_TYPE };
@@ -120,6 +120,29 @@ impl EventKeys {
             }
         }
     }
+}
+
+/// Where the locked schemas of an event are, or that it has none.
+#[derive(Clone)]
+pub(crate) enum Schemas {
+    /// In this folder.
+    In(LitStr),
+    /// Nowhere: it is not compared.
+    Nowhere,
+}
+
+fn schemas(key: &Ident, input: ParseStream<'_>) -> syn::Result<Schemas> {
+    let is_bool = input.peek(syn::Token![=]) && input.peek2(syn::LitBool);
+    if !is_bool {
+        return keys::text(key, input).map(Schemas::In);
+    }
+    input.parse::<syn::Token![=]>()?;
+    let value: syn::LitBool = input.parse()?;
+    if value.value {
+        let advice = "write the folder, `schemas = \"schemas\"`, or `schemas = false` for an event that is compared with none";
+        return Err(syn::Error::new(value.span, advice));
+    }
+    Ok(Schemas::Nowhere)
 }
 
 /// What to do about a key that goes elsewhere.

@@ -1,6 +1,7 @@
 //! The fields of the code beside those of the locked schema.
 
-use quote::ToTokens;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
 use syn::Ident;
 use syn::ext::IdentExt;
 
@@ -16,11 +17,18 @@ pub(super) struct Place<'a> {
     pub(super) ident: &'a Ident,
     pub(super) event_type: &'a EventType,
     pub(super) found: &'a Found,
+    /// Where what generated code calls is.
+    pub(super) private: &'a TokenStream,
 }
 
-/// Adds a mistake for each field that breaks what is locked.
-pub(super) fn compare(place: &Place<'_>, own: &OwnFields<'_>, errors: &mut Errors) {
-    let Some(schema) = place.found.schema() else { return };
+/// References lead no further than this to a type.
+const DEPTH: usize = 16;
+
+/// Adds a mistake for each field that breaks what is locked. Answers items that are mistakes for fields whose types turn out not to
+/// be optional: a name may stand for an `Option`.
+pub(super) fn compare(place: &Place<'_>, own: &OwnFields<'_>, errors: &mut Errors) -> TokenStream {
+    let mut asked = TokenStream::new();
+    let Some(schema) = place.found.schema() else { return asked };
     let locked = schema.get("properties").map_or(&[][..], Json::members);
     // A schema that is put together of others has fields elsewhere too.
     let whole = !["allOf", "anyOf", "oneOf"].iter().any(|keyword| schema.get(keyword).is_some());
@@ -35,7 +43,7 @@ pub(super) fn compare(place: &Place<'_>, own: &OwnFields<'_>, errors: &mut Error
                 if let Some(was) = place.retyped(field, schema) {
                     errors.on(field.ty, place.retyped_words(field, &was));
                 } else if !field.optional && !is_required(name) {
-                    errors.at(field.ident.span(), place.required_words(field));
+                    asked.extend(place.refuse(field, &place.required_words(field), errors));
                 }
             }
             None if whole => {
@@ -43,7 +51,7 @@ pub(super) fn compare(place: &Place<'_>, own: &OwnFields<'_>, errors: &mut Error
                 if let Some(index) = renamed {
                     errors.at(field.ident.span(), place.renamed_words(field, gone.remove(index)));
                 } else if !field.optional {
-                    errors.at(field.ident.span(), place.new_words(field));
+                    asked.extend(place.refuse(field, &place.new_words(field), errors));
                 }
             }
             None => {}
@@ -52,9 +60,26 @@ pub(super) fn compare(place: &Place<'_>, own: &OwnFields<'_>, errors: &mut Error
     for name in gone {
         errors.at(place.ident.span(), place.gone_words(name));
     }
+    asked
 }
 
 impl Place<'_> {
+    /// Refuses a field that is required; where the name of its type leaves open whether it is, by an item that has the compiler see.
+    fn refuse(&self, field: &OwnField<'_>, words: &str, errors: &mut Errors) -> TokenStream {
+        if field.kind.is_some() {
+            errors.at(field.ident.span(), words);
+            return TokenStream::new();
+        }
+        let (private, ty) = (self.private, field.ty);
+        quote_spanned! { field.ident.span() =>
+            const _: () = {
+                #[allow(unused_imports)]
+                use #private::MaybeOption as _;
+                ::core::assert!(#private::OptionProbe::<#ty>::IS_OPTION, #words);
+            };
+        }
+    }
+
     /// Whether what is locked is of this very version, and not of a minor version before.
     fn is_same(&self) -> bool {
         self.found.minor == self.event_type.version.minor
@@ -63,7 +88,7 @@ impl Place<'_> {
     /// What the field was, where it is something else now. Between minor versions a number may get wider, as the rule has it.
     fn retyped(&self, field: &OwnField<'_>, schema: &Json) -> Option<String> {
         let Kind { json, format } = field.kind?;
-        let types = self.types(schema);
+        let types = self.types(schema, DEPTH);
         let number = |name: &str| name == "integer" || name == "number";
         let same = types.iter().any(|(name, was)| {
             let formats = was.is_none() || format.is_none() || *was == format;
@@ -79,11 +104,12 @@ impl Place<'_> {
         (!same && !types.is_empty()).then(|| shown.collect::<Vec<_>>().join(" or "))
     }
 
-    /// The types that `schema` allows, but null, with their formats; empty where it does not say.
-    fn types<'s>(&'s self, schema: &'s Json) -> Vec<(&'s str, Option<&'s str>)> {
+    /// The types that `schema` allows, but null, with their formats; empty where it does not say, or not within `depth` references.
+    fn types<'s>(&'s self, schema: &'s Json, depth: usize) -> Vec<(&'s str, Option<&'s str>)> {
         let schema = self.found.resolved(schema);
+        let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
         if let Some(parts) = schema.get("anyOf") {
-            let parts: Vec<_> = parts.list().iter().map(|part| self.types(part)).collect();
+            let parts: Vec<_> = parts.list().iter().map(|part| self.types(part, depth)).collect();
             let null = |part: &Json| part.get("type").and_then(Json::text) == Some("null");
             let open = |(index, types): (usize, &Vec<_>)| {
                 types.is_empty()

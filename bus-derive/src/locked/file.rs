@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::json::Json;
-use crate::event::EventType;
+use crate::event::{EventType, Schemas};
 
 /// The lock folder of an event, and what is accepted.
 pub(super) struct Lookup {
@@ -24,15 +24,26 @@ pub(super) struct Found {
 }
 
 impl Lookup {
-    /// `schemas` beside the package's `Cargo.toml`; or what `folder` names, from the folder of the file that it is written in, as in
-    /// `include!`. None where rustc does not know that file.
-    pub(super) fn new(folder: Option<&syn::LitStr>) -> Option<Self> {
-        let folder = match folder {
-            Some(folder) => folder.span().unwrap().local_file()?.parent()?.join(folder.value()),
+    /// `schemas` beside the package's `Cargo.toml`; or what `schemas` names, from the folder of the file that it is written in, as in
+    /// `include!`. None where rustc does not know that file, or where there is nothing to compare with.
+    pub(super) fn new(schemas: Option<&Schemas>) -> Option<Self> {
+        let folder = match schemas {
+            Some(Schemas::Nowhere) => return None,
+            Some(Schemas::In(folder)) => folder.span().unwrap().local_file()?.parent()?.join(folder.value()),
             None => Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("schemas"),
         };
         // A change that is accepted has to compile before a test can write it down.
         Some(Lookup { folder, accepted: env::var("JITNEY_ACCEPT").unwrap_or_default() })
+    }
+
+    /// Whether changes of `event_type` are accepted: `all`, or its name, with or without aggregate and version.
+    pub(super) fn accepts(&self, aggregate: &str, event_type: &EventType) -> bool {
+        let EventType { name, version, .. } = event_type;
+        let version = format!("@{}.{}", version.major, version.minor);
+        self.accepted.split(',').map(str::trim).any(|one| {
+            let one = one.strip_suffix(&version).unwrap_or(one);
+            one == "all" || one == name || one.strip_prefix(aggregate) == Some(&format!("/{name}"))
+        })
     }
 
     /// The file of `event_type`, or that of the minor version before it.
@@ -42,9 +53,8 @@ impl Lookup {
     /// What to do about a file that cannot be read.
     pub(super) fn find(&self, aggregate: &str, event_type: &EventType) -> Result<Option<Found>, String> {
         let (name, version) = (&event_type.name, event_type.version);
-        let accepted = |one: &str| one.trim() == name || one.trim() == "all";
         let folder = self.folder.join(folder_name(aggregate)).join(folder_name(name));
-        if self.accepted.split(',').any(accepted) || !folder.is_dir() {
+        if !folder.is_dir() {
             return Ok(None);
         }
         // Nobody has so many minor versions that this takes time.

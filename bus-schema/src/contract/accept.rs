@@ -6,7 +6,8 @@ use super::review::Item;
 use crate::problem::ProblemKind;
 use crate::{Error, ErrorKind};
 
-/// The environment variable that accepts changes: `new`, `all`, or names of event types parted by commas.
+/// The environment variable that accepts changes: `new`, `all`, or names of event types parted by commas, each with or without its
+/// aggregate and a version: `OrderPaid`, `Order/OrderPaid@1.0`.
 pub const ACCEPT_VARIABLE: &str = "JITNEY_ACCEPT";
 
 /// Which changes are written to the lock folder.
@@ -17,7 +18,8 @@ pub enum Accept {
     Nothing,
     /// New event types and new versions that break no rule. Nothing that is locked changes.
     New,
-    /// Every change of these event types, those that break readers included.
+    /// Every change of these event types, those that break readers included. A version that nothing reads any more, though newer ones
+    /// of its event are there, is removed where it is named itself: `OrderPaid@1.0`.
     Events(BTreeSet<String>),
     /// Every change.
     All,
@@ -49,7 +51,7 @@ impl Accept {
         match self {
             Accept::Nothing => false,
             Accept::New => item.problems.iter().all(|problem| problem.kind() == ProblemKind::New),
-            Accept::Events(names) => names.contains(&item.event),
+            Accept::Events(names) => names.iter().any(|name| item.is_named(name)),
             Accept::All => true,
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Current {
     pub(super) schema: Value,
     /// Its schema without annotations.
     pub(super) shape: Value,
+    /// That of what it writes.
+    pub(super) written: Value,
 }
 
 /// Aggregate, name and version.
@@ -31,7 +33,8 @@ pub(super) fn of(events: &Events) -> (BTreeMap<Key, Current>, Vec<Problem>) {
         let (aggregate, name, version) = declared.key();
         let Some(schema) = declared.schema() else {
             let problem = no_schema(declared);
-            if !is_past(declared, &all) && !problems.contains(&problem) {
+            let is_known = |other: &Declared| other.key() == declared.key() && other.schema().is_some();
+            if !is_past(declared, &all) && !all.iter().any(is_known) && !problems.contains(&problem) {
                 problems.push(problem);
             }
             continue;
@@ -43,7 +46,10 @@ pub(super) fn of(events: &Events) -> (BTreeMap<Key, Current>, Vec<Problem>) {
                 problems.push(twice(declared, &other.declared))
             }
             Some(_) => {}
-            None => drop(currents.insert(key, Current { declared: declared.clone(), schema, shape })),
+            None => {
+                let written = declared.written_schema().as_ref().map_or_else(|| shape.clone(), shape::of);
+                currents.insert(key, Current { declared: declared.clone(), schema, shape, written });
+            }
         }
     }
     (currents, problems)

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Contract;
 use super::accept::ACCEPT_VARIABLE;
 use super::current::Current;
+use super::versions;
 use crate::events::Declared;
 use crate::lock::Entry;
 use crate::problem::{Problem, ProblemKind};
@@ -33,6 +34,8 @@ pub(super) fn entry(contract: &Contract, current: &Current) -> Result<Entry, Pro
         version,
         schema: current.shape.clone(),
         example,
+        unwritten: versions::unwritten_paths(&current.shape, &current.written),
+        follows: None,
     };
     match read(&entry, &current.declared) {
         Ok(()) => Ok(entry),
@@ -67,7 +70,7 @@ fn problem(entry: &Entry, reader: &Declared, (kind, why): (DecodeErrorKind, Stri
     let fix = match kind {
         DecodeErrorKind::UnknownVersion => format!(
             "write the upcaster: `upcast_from = …` on `{rust_type}` with a type for version {version} and an `impl From`, or \
-             `upcast_json({} = …)`; or, where nothing of that version is left, `{ACCEPT_VARIABLE}={event}`",
+             `upcast_json({} = …)`; or, where nothing of that version is left, `{ACCEPT_VARIABLE}={event}@{version}`",
             version.major
         ),
         DecodeErrorKind::Upcast => {

@@ -1,6 +1,7 @@
 //! What is locked and no longer in the code.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::accept::ACCEPT_VARIABLE;
 use super::current::{Current, Key};
@@ -31,6 +32,17 @@ pub(super) fn event(entry: &Entry, unlocked: &BTreeMap<&Key, &Current>) -> Probl
         ),
     };
     Problem::new(ProblemKind::Gone, event, Some(entry.version), what, fix)
+}
+
+/// The problem of the version `before`, whose file is not there, and which `entry` follows.
+pub(super) fn file(before: &Key, entry: &Entry, file: &Path) -> Problem {
+    let (_, event, version) = before;
+    let what = format!("it was locked before {}, and its file is gone: `{}`", entry.version, file.display());
+    let fix = format!(
+        "restore the file from version control; or, where nothing of that version is stored or published, \
+         `{ACCEPT_VARIABLE}={event}@{version}`"
+    );
+    Problem::new(ProblemKind::Gone, event, Some(*version), what, fix)
 }
 
 /// The problem of `entry`, where the code only has older versions of its event type, the newest of them `current`.

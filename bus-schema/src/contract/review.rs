@@ -10,21 +10,32 @@ use super::accept::{ACCEPT_VARIABLE, Accept};
 use super::current::{self, Current, Key};
 use super::difference::Change;
 use super::versions::{self, Named};
-use super::{Contract, Verified, golden, gone};
+use super::{Contract, Verified, chain, golden, gone, selector};
 use crate::events::Declared;
 use crate::lock::{Entry, Locked};
 use crate::problem::{Problem, ProblemKind};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Rule};
 
 /// A difference in one version of an event type.
 pub(super) struct Item {
-    pub(super) event: String,
+    key: Key,
     pub(super) problems: Vec<Problem>,
     /// What would be written if it was accepted; none where it cannot be.
     write: Option<Write>,
+    /// Whether it is to be named by its version to be accepted.
+    exactly: bool,
 }
 
-enum Write {
+impl Item {
+    /// Whether `text` accepts it.
+    pub(super) fn is_named(&self, text: &str) -> bool {
+        let (aggregate, event, version) = &self.key;
+        let names = if self.exactly { selector::names_exactly } else { selector::names_version };
+        names(text, aggregate, event, *version)
+    }
+}
+
+pub(super) enum Write {
     /// This entry, in place of the text that is there.
     Entry { entry: Entry, before: String },
     /// The file of this entry is removed.
@@ -79,7 +90,7 @@ pub(super) fn review(contract: &Contract, accept: &Accept) -> Result<Verified, E
         return Err(failed(contract, problems));
     }
     let versions = review.locked.len();
-    let changes: Vec<_> = accepted
+    let changes: Vec<_> = chain::linked(&review.locked, accepted)
         .into_iter()
         .map(|(write, problems)| apply(contract, write, problems))
         .collect::<Result<_, _>>()?;
@@ -132,7 +143,8 @@ impl Review<'_> {
     fn items(&self) -> Vec<Item> {
         let current = self.currents.iter().filter_map(|(key, current)| self.current(key, current));
         let locked = self.locked.iter().filter_map(|(key, entry)| self.locked(key, entry));
-        current.chain(locked).collect()
+        let missing = self.locked.iter().filter_map(|(key, entry)| self.missing(key, entry));
+        current.chain(locked).chain(missing).collect()
     }
 
     /// What is to be said of an event type of the code.
@@ -140,12 +152,27 @@ impl Review<'_> {
         let (aggregate, event, version) = key;
         let named = Named { event, version: *version, rust_type: &current.declared.rust_type };
         let (mut problems, before) = match self.locked.get(key) {
-            Some(entry) if versions::same(&entry.schema, &current.shape) => return None,
             Some(entry) => {
-                let rule = self.contract.rule_of(event);
-                let broken = versions::broken(&named, &current.shape, *version, &entry.schema, rule);
-                let unbroken = broken.is_empty();
-                (if unbroken { vec![versions::changed(&named)] } else { broken }, entry.text())
+                let rule = self.contract.rule_of(aggregate, event);
+                let unwritten = versions::unwritten(
+                    &named,
+                    &current.written,
+                    *version,
+                    &entry.schema,
+                    &entry.unwritten,
+                    rule,
+                );
+                let problems = if versions::same(&entry.schema, &current.shape) {
+                    unwritten
+                } else {
+                    let broken = versions::broken(&named, &current.shape, *version, &entry.schema, rule);
+                    let problems = versions::told_once(broken, unwritten);
+                    if problems.is_empty() { vec![versions::changed(&named)] } else { problems }
+                };
+                if problems.is_empty() {
+                    return None;
+                }
+                (problems, entry.text())
             }
             None if self.damaged.contains(&self.contract.folder.file(aggregate, event, *version)) => {
                 return None;
@@ -159,13 +186,14 @@ impl Review<'_> {
                 None
             }
         };
-        Some(Item { event: event.clone(), problems, write })
+        Some(Item { key: key.clone(), problems, write, exactly: false })
     }
 
     /// What is to be said of a version that is not locked: what it breaks, or else that it is new.
     fn new_version(&self, key: &Key, named: &Named<'_>, current: &Current) -> Vec<Problem> {
-        let (_, event, version) = key;
-        let rule = self.contract.rule_of(event);
+        let (aggregate, event, version) = key;
+        let rule = self.contract.rule_of(aggregate, event);
+        let unwritten = self.unwritten(key, named, current, rule);
         let mut before = self.before(key);
         if !rule.is_transitive() {
             before.drain(..before.len().saturating_sub(1));
@@ -174,12 +202,29 @@ impl Review<'_> {
             .into_iter()
             .flat_map(|(before, schema)| versions::broken(named, &current.shape, before, schema, rule))
             .collect();
+        let broken = versions::told_once(broken, unwritten);
         if !broken.is_empty() {
             return broken;
         }
         let what = "it is not locked yet";
         let fix = format!("lock it: run once with `{ACCEPT_VARIABLE}=new`, and commit the file");
         vec![Problem::new(ProblemKind::New, event, Some(*version), what, fix)]
+    }
+
+    /// What readers of the version before, or else of this one, do not get from what is written.
+    fn unwritten(&self, key: &Key, named: &Named<'_>, current: &Current, rule: Rule) -> Vec<Problem> {
+        let (aggregate, event, version) = key;
+        let first = (aggregate.clone(), event.clone(), Version::new(version.major, 0));
+        match self.locked.range(&first..key).next_back() {
+            Some((_, entry)) => {
+                let Entry { version, schema, unwritten, .. } = entry;
+                versions::unwritten(named, &current.written, *version, schema, unwritten, rule)
+            }
+            None => {
+                let known = versions::unwritten_paths(&current.shape, &current.written);
+                versions::unwritten(named, &current.written, *version, &current.shape, &known, rule)
+            }
+        }
     }
 
     /// The schemas of the minor versions before `key`, those that are locked and those that only the code has.
@@ -211,18 +256,26 @@ impl Review<'_> {
                     .is_some_and(|current| !versions::same(&current.shape, &entry.schema));
                 let declared: Vec<&Declared> = readers.iter().map(|current| &current.declared).collect();
                 let problem = golden::unreadable(entry, &declared).filter(|_| !changed)?;
-                return Some(Item {
-                    event: entry.event.clone(),
-                    problems: vec![problem],
-                    write: (!self.currents.contains_key(key)).then(|| Write::Removed(entry.clone())),
-                });
+                let write = (!self.currents.contains_key(key)).then(|| Write::Removed(entry.clone()));
+                return Some(Item { key: key.clone(), problems: vec![problem], write, exactly: true });
             }
         };
-        Some(Item {
-            event: entry.event.clone(),
-            problems: vec![problem],
-            write: Some(Write::Removed(entry.clone())),
-        })
+        let write = Some(Write::Removed(entry.clone()));
+        Some(Item { key: key.clone(), problems: vec![problem], write, exactly: false })
+    }
+
+    /// What is to be said of the version before `entry`, where it has no file any more.
+    fn missing(&self, key: &Key, entry: &Entry) -> Option<Item> {
+        let (aggregate, event, _) = key;
+        let follows = entry.follows?;
+        let before = (aggregate.clone(), event.clone(), follows);
+        let file = self.contract.folder.file(aggregate, event, follows);
+        if self.locked.contains_key(&before) || self.damaged.contains(&file) {
+            return None;
+        }
+        let problem = gone::file(&before, entry, &file);
+        let write = Some(Write::Entry { entry: entry.clone(), before: entry.text() });
+        Some(Item { key: before, problems: vec![problem], write, exactly: true })
     }
 
     /// The code's versions of the event type of `entry`, the newest last.

@@ -75,6 +75,61 @@ fn found(
     Ok(problems)
 }
 
+/// What readers of `old` get no longer from a type that writes `written`: the fields of `old` that are not written, but for those that
+/// `known` names, and, at the same version, what `old` does not take.
+pub(super) fn unwritten(
+    named: &Named<'_>,
+    written: &Value,
+    before: Version,
+    old: &Value,
+    known: &[String],
+    rule: Rule,
+) -> Vec<Problem> {
+    if rule == Rule::None {
+        return Vec::new();
+    }
+    // What cannot be compared is told where the schemas are.
+    let paths = unwritten_paths(old, written).into_iter().filter(|path| !known.contains(path));
+    let mut problems: Vec<_> = paths.map(|path| not_written(named, before, rule, &path)).collect();
+    if named.version == before {
+        // Schemas of what is written say less of values: a number as text may have a pattern where it is read, and none here.
+        let differs = |one: &Incompatibility| one.kind() != IncompatibilityKind::Narrowed;
+        for one in compare(written, old).unwrap_or_default().iter().filter(|one| differs(one)) {
+            if !problems.iter().any(|problem: &Problem| problem.path() == Some(one.path())) {
+                let what = one.between("the code", &format!("version {before}"));
+                problems.push(problem(named, before, rule, one, &what));
+            }
+        }
+    }
+    problems
+}
+
+/// `problems`, and those of `others` that are at other places.
+pub(super) fn told_once(mut problems: Vec<Problem>, others: Vec<Problem>) -> Vec<Problem> {
+    let others: Vec<_> =
+        others.into_iter().filter(|other| !problems.iter().any(|one| one.path() == other.path())).collect();
+    problems.extend(others);
+    problems
+}
+
+/// The fields of the schema `read` that one of a writer, `written`, does not have.
+pub(super) fn unwritten_paths(read: &Value, written: &Value) -> Vec<String> {
+    let found = compare_and_keep(read, written).unwrap_or_default();
+    let gone = found.iter().filter(|one| one.kind() == IncompatibilityKind::Removed);
+    gone.map(|one| one.path().to_owned()).collect()
+}
+
+fn not_written(named: &Named<'_>, before: Version, rule: Rule, path: &str) -> Problem {
+    let what =
+        format!("is read by `{}`, and no longer written: readers of {before} miss it", named.rust_type);
+    let fix = format!(
+        "have it written again, under the name that it is read by (`skip_serializing` and `rename(serialize = …)` change what is \
+         written alone); or {}",
+        next_major(named, before)
+    );
+    Problem::new(ProblemKind::Incompatible, named.event, Some(named.version), what, fix).at(path, rule)
+}
+
 fn names(version: Version, before: Version) -> (String, String) {
     if version == before {
         (format!("{before} as it is locked"), format!("{version} as it is now"))

@@ -19,6 +19,10 @@ pub(crate) struct Entry {
     pub(crate) schema: Value,
     /// A payload of this version.
     pub(crate) example: Value,
+    /// What is read and not written, when it was locked.
+    pub(crate) unwritten: Vec<String>,
+    /// The version before, which has a file of its own.
+    pub(crate) follows: Option<Version>,
 }
 
 impl Entry {
@@ -48,6 +52,14 @@ impl Entry {
             version: member("version")?.parse().map_err(|error| format!("{error}"))?,
             schema: value("schema")?,
             example: value("example")?,
+            unwritten: match content.get("unwritten") {
+                None => Vec::new(),
+                Some(paths) => texts(paths).ok_or("its `unwritten` is no list of texts")?,
+            },
+            follows: match content.get("follows") {
+                None => None,
+                Some(_) => Some(member("follows")?.parse().map_err(|error| format!("{error}"))?),
+            },
         };
         if member("digest")? == entry.digest() {
             Ok(entry)
@@ -57,17 +69,28 @@ impl Entry {
     }
 
     fn content(&self) -> Value {
-        json!({
+        let mut content = json!({
             "aggregate": self.aggregate,
             "event": self.event,
             "version": self.version.to_string(),
             "schema": self.schema,
             "example": self.example,
-        })
+        });
+        if !self.unwritten.is_empty() {
+            content["unwritten"] = json!(self.unwritten);
+        }
+        if let Some(follows) = self.follows {
+            content["follows"] = json!(follows.to_string());
+        }
+        content
     }
 
     fn digest(&self) -> String {
         let content = shape::sorted(&self.content()).to_string();
         Uuid::new_v5(&NAMESPACE, content.as_bytes()).to_string()
     }
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
 }

@@ -95,7 +95,7 @@ impl Folder {
         let file = self.file(&entry.aggregate, &entry.event, entry.version);
         let folder = file.parent().unwrap_or(&self.0);
         fs::create_dir_all(folder).map_err(|error| failed("making", folder, error))?;
-        let beside = file.with_extension("json.new");
+        let beside = file.with_extension(format!("json.{}", std::process::id()));
         fs::write(&beside, entry.text()).map_err(|error| failed("writing", &beside, error))?;
         fs::rename(&beside, &file).map_err(|error| failed("writing", &file, error))
     }

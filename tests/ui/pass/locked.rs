@@ -55,6 +55,31 @@ mod beyond_tokens {
     }
 }
 
+mod an_option_by_another_name {
+    use super::*;
+
+    type Note = Option<String>;
+
+    #[derive(Serialize, Deserialize, DomainEvent)]
+    #[event(aggregate = "Order", id = order_id, version = "2.1", schemas = "../locked/schemas")]
+    struct OrderPaid {
+        order_id: String,
+        cents: u64,
+        note: Note,
+        boxed: Box<Note>,
+    }
+}
+
+mod compared_with_none {
+    use super::*;
+
+    #[derive(Serialize, Deserialize, DomainEvent)]
+    #[event(aggregate = "Order", id = order_id, version = "2.0", schemas = false)]
+    struct OrderPaid {
+        order_id: u64,
+    }
+}
+
 mod a_new_major_version {
     use super::*;
 
