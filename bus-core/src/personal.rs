@@ -18,10 +18,13 @@
 //! ```
 
 use std::cell::Cell;
+use std::error::Error as StdError;
 use std::fmt::{self, Debug};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use memchr::memmem::Finder;
 
 use crate::{Error, Head, Id};
 
@@ -30,6 +33,21 @@ pub const OPEN: &str = "$personal";
 
 /// The one field of a personal value that is sealed.
 pub const SEALED: &str = "$sealed";
+
+static OPEN_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""$personal""#));
+
+static SEALED_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""$sealed""#));
+
+/// Whether `json` may have a value that is open or erased: one look for the name, which is in no other text that a serializer
+/// has written.
+pub fn has_open(json: &[u8]) -> bool {
+    OPEN_NAME.find(json).is_some()
+}
+
+/// Whether `json` may have a value that is sealed: one look for the name.
+pub fn has_sealed(json: &[u8]) -> bool {
+    SEALED_NAME.find(json).is_some()
+}
 
 thread_local! {
     static MET: Cell<Option<usize>> = const { Cell::new(None) };
@@ -76,6 +94,47 @@ impl fmt::Display for NotCollected {
 }
 
 impl std::error::Error for NotCollected {}
+
+/// A payload as `Debug` output shows it: as it is, unless it may have open values.
+///
+/// ```
+/// use jitney_core::personal::Shown;
+///
+/// let open = br#"{"name":{"$personal":{"subject":"c-7","value":"Maria Anders"}}}"#;
+/// assert_eq!(format!("{:?}", Shown(open)), "63 bytes with personal data");
+/// assert_eq!(format!("{:?}", Shown(b"{}")), r#"b"{}""#);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Shown<'a>(pub &'a [u8]);
+
+impl Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match has_open(self.0) {
+            true => write!(f, "{} bytes with personal data", self.0.len()),
+            // As `Bytes` shows itself.
+            false => write!(f, "b\"{}\"", self.0.escape_ascii()),
+        }
+    }
+}
+
+/// What may be told of `error`, which reading `json` has led to: all of it, unless `json` may have open values, which such errors
+/// like to quote. Then it is only where in the text it was.
+pub fn tellable(
+    json: &[u8],
+    error: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> Box<dyn StdError + Send + Sync> {
+    let error = error.into();
+    if !has_open(json) {
+        return error;
+    }
+    const HIDDEN: &str = "what is wrong is not told, since there is personal data in it";
+    match error.downcast_ref::<serde_json::Error>() {
+        Some(error) if error.line() > 0 => {
+            format!("{HIDDEN}; it is at line {} column {}", error.line(), error.column()).into()
+        }
+        _ => HIDDEN.into(),
+    }
+}
 
 /// Where a payload is kept. A sealed value opens there and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,9 +194,46 @@ pub trait Sealer: Debug + Send + Sync + 'static {
     async fn open(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error>;
 }
 
+/// One that is shared.
+#[async_trait]
+impl<S: Sealer + ?Sized> Sealer for Arc<S> {
+    async fn seal(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error> {
+        S::seal(self, place, payload).await
+    }
+
+    async fn open(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error> {
+        S::open(self, place, payload).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_found_as_names_alone() {
+        assert!(has_open(br#"{"a":{"$personal":{}}}"#) && !has_sealed(br#"{"a":{"$personal":{}}}"#));
+        assert!(has_sealed(br#"{"a":{"$sealed":{}}}"#) && !has_open(br#"{"a":{"$sealed":{}}}"#));
+        let said = serde_json::to_vec(&serde_json::json!({"text": "\"$personal\" and \"$sealed\""})).unwrap();
+        assert!(!has_open(&said) && !has_sealed(&said));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_personal_value_is_not_told() {
+        let open = br#"{"age":{"$personal":{"subject":"c-7","value":"Maria Anders"}}}"#;
+        type Wrong = std::collections::HashMap<String, std::collections::HashMap<String, Ages>>;
+        #[derive(serde::Deserialize)]
+        struct Ages {
+            #[serde(rename = "value")]
+            _value: u64,
+        }
+        let wrong = serde_json::from_slice::<Wrong>(open).err().unwrap();
+        assert!(wrong.to_string().contains("Maria"), "serde quotes it: {wrong}");
+        let told = tellable(open, wrong).to_string();
+        assert!(!told.contains("Maria") && told.contains("line 1 column"), "{told}");
+        let harmless = serde_json::from_str::<u64>("\"x\"").unwrap_err();
+        assert!(tellable(b"\"x\"", harmless).to_string().contains("invalid type"));
+    }
 
     #[test]
     fn values_are_counted_inside_and_refused_outside() {
