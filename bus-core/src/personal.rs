@@ -159,11 +159,17 @@ pub enum Item<'a> {
 impl<'a> Place<'a> {
     /// The payload of the event of `head`.
     pub fn of_event(head: &'a Head) -> Self {
-        Place {
-            aggregate_type: &head.aggregate_type,
-            aggregate_id: &head.aggregate_id,
-            item: Item::Event(&head.event_id),
-        }
+        Place::event(&head.aggregate_type, &head.aggregate_id, &head.event_id)
+    }
+
+    /// The payload of the event `event_id` of an aggregate.
+    pub fn event(aggregate_type: &'a str, aggregate_id: &'a str, event_id: &'a Id) -> Self {
+        Place { aggregate_type, aggregate_id, item: Item::Event(event_id) }
+    }
+
+    /// The state `name` of an aggregate.
+    pub fn state(aggregate_type: &'a str, aggregate_id: &'a str, name: &'a str) -> Self {
+        Place { aggregate_type, aggregate_id, item: Item::State(name) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use jitney_core::Head;
+use jitney_core::personal::{collect, tellable};
 
 use super::actions::{Action, When};
 use super::{Actions, OutgoingEvent, ProcessContext, ProcessManager, StoredProcess};
@@ -58,6 +59,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
         let StoredProcess { key, state_version, state, compensations, .. } = stored;
         let doing = || format!("reading the state of process `{key}` of `{name}` (version {state_version})");
         let unread = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
+            let (of_state, of_rest) = (state.as_bytes(), compensations.as_bytes());
+            let error = tellable(of_state, tellable(of_rest, error));
             Error::new(ErrorKind::Decode, format!("{}: {what}", doing())).with_source(error)
         };
         if *state_version > P::VERSION {
@@ -204,8 +207,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
             key: key.to_owned(),
             version: 1,
             state_version: P::VERSION,
-            state: json(serde_json::to_string(&self.state))?,
-            compensations: json(serde_json::to_string(&self.compensations))?,
+            state: json(collect(|| serde_json::to_string(&self.state)).0)?,
+            compensations: json(collect(|| serde_json::to_string(&self.compensations)).0)?,
             completed: self.completed,
             started_at: now,
             updated_at: now,
