@@ -52,6 +52,11 @@ pub fn has_sealed(json: &[u8]) -> bool {
 /// How an open or an erased value begins, as [serde_json] writes it. In a text it would be escaped.
 const OPEN_START: &[u8] = br#"{"$personal":"#;
 
+/// How a value names its subject, as [serde_json] writes it: what to look for in states that hold values of `subject`.
+pub fn mention_of(subject: &str) -> String {
+    format!("\"subject\":{}", serde_json::Value::from(subject))
+}
+
 thread_local! {
     static MET: Cell<Option<usize>> = const { Cell::new(None) };
 }
@@ -99,6 +104,22 @@ pub fn check_visible(payload: &[u8], met: usize) -> Result<(), Hidden> {
         true => Ok(()),
         false => Err(Hidden),
     }
+}
+
+/// Has `write` write a payload that is sealed before anybody else sees it. Whether there is something to seal.
+///
+/// # Errors
+///
+/// That of `write`; and [`Hidden`] where a value was written that could not be sealed.
+pub fn written<E: Into<Box<dyn StdError + Send + Sync>>>(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+    let start = out.len();
+    let (done, met) = collect(|| write(out));
+    done.map_err(Into::into)?;
+    check_visible(&out[start..], met)?;
+    Ok(met > 0 || has_open(&out[start..]))
 }
 
 /// A personal value was written where it cannot be sealed.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jitney_core::codec::EncodePayload;
 use jitney_core::event::{DomainEvent, StoredPayload, Version};
-use jitney_core::personal::{Shown, collect, has_open};
+use jitney_core::personal::{Shown, written};
 use jitney_core::{Envelope, Head, Id, Metadata};
 
 use crate::{Error, ErrorKind, Position, StreamId};
@@ -44,12 +44,10 @@ impl NewEvent {
     pub fn new<E: DomainEvent>(event_id: Id, time: Timestamp, event: &E) -> Result<Self, Error> {
         let event_type = event.event_type();
         let mut payload = Vec::new();
-        let (written, met) = collect(|| event.write_json(&mut payload));
-        written.map_err(|error| {
+        let is_open = written(&mut payload, |out| event.write_json(out)).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` to append it");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
-        let is_open = met > 0 || has_open(&payload);
         Ok(NewEvent {
             event_id,
             event_type: event_type.name().into(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::outbox::MemoryOutbox;
-use jitney_core::personal::Sealer;
+use jitney_core::personal::{Sealer, mention_of};
 use jitney_core::{Env, Id};
 use tokio::sync::watch;
 
@@ -307,5 +307,9 @@ impl SnapshotStore for MemoryStore {
     async fn delete_snapshot(&self, stream: &StreamId) -> Result<(), Error> {
         self.log().snapshots.remove(stream);
         Ok(())
+    }
+
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        Ok(self.log().delete_snapshots(&mention_of(subject)))
     }
 }

@@ -9,7 +9,7 @@ use super::Shard;
 use crate::codec::{Codec, Destination, EncodePayload, JsonPayload, NativeJson};
 use crate::event::{DomainEvent, EventType, Keyed};
 use crate::message::{Message, Topic};
-use crate::personal::{Place, Sealer, Shown, collect, has_open};
+use crate::personal::{Place, Sealer, Shown, has_open, written};
 use crate::{Env, Envelope, Error, ErrorKind, Head, Metadata};
 
 /// An event that is to be stored in an outbox.
@@ -63,12 +63,10 @@ impl OutboxEvent {
         payload: &dyn EncodePayload,
     ) -> Result<Self, Error> {
         let mut text = Vec::new();
-        let (written, met) = collect(|| payload.write_json(&mut text));
-        written.map_err(|error| {
+        let is_open = written(&mut text, |text| payload.write_json(text)).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` for the outbox");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
-        let is_open = met > 0 || has_open(&text);
         Ok(OutboxEvent { head, payload: text.into(), topic: event_type.topic().into(), key, is_open })
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use jitney_core::Head;
-use jitney_core::personal::{collect, tellable};
+use jitney_core::personal::{tellable, written};
 
 use super::actions::{Action, When};
 use super::{Actions, OutgoingEvent, ProcessContext, ProcessManager, StoredProcess};
@@ -197,18 +197,20 @@ impl<P: ProcessManager> ProcessInstance<P> {
     ///
     /// Of kind [`Encode`](ErrorKind::Encode) when the state cannot be serialized.
     pub fn store(&self, key: &str, now: Timestamp) -> Result<StoredProcess, Error> {
-        let json = |json: serde_json::Result<String>| {
-            json.map_err(|error| {
+        let json = |write: &dyn Fn(&mut Vec<u8>) -> serde_json::Result<()>| {
+            let mut json = Vec::new();
+            written(&mut json, write).map_err(|error| {
                 let what = format!("encoding the state of process `{key}` of `{}`", P::NAME);
                 Error::new(ErrorKind::Encode, what).with_source(error)
-            })
+            })?;
+            Ok(String::from_utf8(json).expect("a serializer of JSON writes text"))
         };
         Ok(StoredProcess {
             key: key.to_owned(),
             version: 1,
             state_version: P::VERSION,
-            state: json(collect(|| serde_json::to_string(&self.state)).0)?,
-            compensations: json(collect(|| serde_json::to_string(&self.compensations)).0)?,
+            state: json(&|out| serde_json::to_writer(out, &self.state))?,
+            compensations: json(&|out| serde_json::to_writer(out, &self.compensations))?,
             completed: self.completed,
             started_at: now,
             updated_at: now,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jitney_core::codec::EncodePayload;
 use jitney_core::event::Version;
 use jitney_core::outbox::OutboxEvent;
-use jitney_core::personal::{Shown, collect};
+use jitney_core::personal::{Shown, written};
 use jitney_core::{Head, Id, Keyed, Metadata};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -41,7 +41,7 @@ impl OutgoingEvent {
             Error::new(ErrorKind::Encode, what).with_source(error)
         };
         let mut payload = Vec::new();
-        collect(|| event.write_json(&mut payload)).0.map_err(|error| failed(error.into()))?;
+        written(&mut payload, |out| event.write_json(out)).map_err(failed)?;
         // The bytes are not part of the error.
         let payload = String::from_utf8(payload).map_err(|error| failed(error.utf8_error().into()))?;
         Ok(OutgoingEvent {

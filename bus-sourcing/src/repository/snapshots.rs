@@ -1,10 +1,11 @@
 //! Snapshots of what a repository loads and saves.
 
 use std::any::type_name;
+use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use jitney_core::personal::{Place, Sealer, collect, has_sealed, tellable};
+use jitney_core::personal::{Place, Sealer, has_sealed, tellable, written};
 use jitney_core::{Id, error_chain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,9 +24,12 @@ const SAVE_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Snapshots<A> {
     policy: SnapshotPolicy,
     schema: Uuid,
-    write: fn(&A) -> Result<Vec<u8>, serde_json::Error>,
+    write: Write<A>,
     read: fn(&[u8]) -> Result<A, serde_json::Error>,
 }
+
+/// Writes a state, as JSON text in which personal data is open.
+type Write<A> = fn(&A) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>>;
 
 // A derived impl would ask for the same of `A`.
 impl<A> Clone for Snapshots<A> {
@@ -77,7 +81,11 @@ impl<A: Aggregate> Repository<A> {
         self.snapshots = Some(Snapshots {
             policy,
             schema: Uuid::new_v5(&Uuid::NAMESPACE_OID, stamp.as_bytes()),
-            write: |state| collect(|| serde_json::to_vec(state)).0,
+            write: |state| {
+                let mut json = Vec::new();
+                written(&mut json, |out| serde_json::to_writer(out, state))?;
+                Ok(json)
+            },
             read: |json| serde_json::from_slice(json),
         });
         Ok(self)
@@ -182,7 +190,7 @@ impl<A: Aggregate> Repository<A> {
                     Err(elapsed) => Err(elapsed.to_string()),
                 }
             }
-            Err(error) => Err(error_chain(&error)),
+            Err(error) => Err(error_chain(&*error)),
         };
         let stream = root.stream();
         match saved {
