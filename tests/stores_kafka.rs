@@ -10,6 +10,7 @@ use std::time::Duration;
 use jitney::kafka::KafkaStore;
 use jitney::sourcing::{Error, ErrorKind, EventStore};
 use jitney_core::Env;
+use jitney_core::personal::Sealer;
 use jitney_test_servers::{ThrowAway, ThrowAwayNode};
 use jitney_testkit::stores::{self, Disturbance, StoreFixture, write_until_killed};
 use tokio::task::spawn_blocking;
@@ -61,6 +62,15 @@ impl OnKafka {
 impl StoreFixture for OnKafka {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         Ok(Arc::new(open(&self.url, &self.prefix, &self.types(), self.session).await?))
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        let store = open(&self.url, &self.prefix, &self.types(), self.session).await?;
+        Ok(Arc::new(store.sealed_by(sealer)))
     }
 
     async fn prepare(&self, aggregate_types: &[&str]) -> Result<(), Error> {

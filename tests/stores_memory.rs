@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jitney::sourcing::{Error, EventStore, MemoryStore};
+use jitney_core::personal::Sealer;
 use jitney_testkit::stores::{self, StoreFixture};
 
 struct InMemory(MemoryStore);
@@ -17,6 +18,14 @@ impl InMemory {
 impl StoreFixture for InMemory {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         Ok(Arc::new(self.0.clone()))
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        Ok(Arc::new(self.0.clone().sealed_by(sealer)))
     }
 }
 

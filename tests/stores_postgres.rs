@@ -10,6 +10,7 @@ use jitney::sourcing::{Error, ErrorKind, EventStore};
 use jitney::sql::PostgresStore;
 use jitney::sql::sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 use jitney_core::Env;
+use jitney_core::personal::Sealer;
 use jitney_test_servers::{Postgres, ThrowAwayPostgres};
 use jitney_testkit::stores::{self, Disturbance, StoreFixture};
 use tokio::sync::OnceCell;
@@ -49,6 +50,14 @@ impl Shared {
 impl StoreFixture for Shared {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         open(&self.0).await
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        Ok(Arc::new(PostgresStore::builder(&self.0).max_connections(5).sealed_by(sealer).connect().await?))
     }
 
     fn patience(&self) -> Duration {

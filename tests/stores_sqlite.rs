@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jitney::sourcing::{Error, EventStore};
 use jitney::sql::SqliteStore;
+use jitney_core::personal::Sealer;
 use jitney_testkit::stores::{StoreFixture, write_until_killed};
 
 #[path = "sqlite_store/folder.rs"]
@@ -29,6 +30,14 @@ impl InFile {
 impl StoreFixture for InFile {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         Ok(Arc::new(SqliteStore::open(&self.0.path("store.db")).await?))
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        Ok(Arc::new(SqliteStore::builder(&self.0.path("store.db")).sealed_by(sealer).open().await?))
     }
 
     fn patience(&self) -> Duration {
@@ -63,6 +72,14 @@ impl InMemory {
 impl StoreFixture for InMemory {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
         Ok(Arc::new(self.0.clone()))
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        Ok(Arc::new(self.0.clone().sealed_by(sealer)))
     }
 }
 

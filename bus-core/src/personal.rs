@@ -18,10 +18,13 @@
 //! ```
 
 use std::cell::Cell;
+use std::error::Error as StdError;
 use std::fmt::{self, Debug};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use memchr::memmem::{self, Finder};
 
 use crate::{Error, Head, Id};
 
@@ -30,6 +33,29 @@ pub const OPEN: &str = "$personal";
 
 /// The one field of a personal value that is sealed.
 pub const SEALED: &str = "$sealed";
+
+static OPEN_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""$personal""#));
+
+static SEALED_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""$sealed""#));
+
+/// Whether `json` may have a value that is open or erased: one look for the name, which is in no other text that a serializer
+/// has written.
+pub fn has_open(json: &[u8]) -> bool {
+    OPEN_NAME.find(json).is_some()
+}
+
+/// Whether `json` may have a value that is sealed: one look for the name.
+pub fn has_sealed(json: &[u8]) -> bool {
+    SEALED_NAME.find(json).is_some()
+}
+
+/// How an open or an erased value begins, as [serde_json] writes it. In a text it would be escaped.
+const OPEN_START: &[u8] = br#"{"$personal":"#;
+
+/// How a value names its subject, as [serde_json] writes it: what to look for in states that hold values of `subject`.
+pub fn mention_of(subject: &str) -> String {
+    format!("\"subject\":{}", serde_json::Value::from(subject))
+}
 
 thread_local! {
     static MET: Cell<Option<usize>> = const { Cell::new(None) };
@@ -62,6 +88,55 @@ pub fn meet() -> Result<(), NotCollected> {
     Ok(())
 }
 
+/// How many open or erased values `payload` has where whoever seals it can see them. A value that was written into a text
+/// inside the payload, or flattened among other fields, is not seen.
+pub fn visible(payload: &[u8]) -> usize {
+    memmem::find_iter(payload, OPEN_START).count()
+}
+
+/// Checks that each of the values that [`collect`] has met can be seen in what was written.
+///
+/// # Errors
+///
+/// Where one of them hides: the payload is to be dropped, as nobody would seal it.
+pub fn check_visible(payload: &[u8], met: usize) -> Result<(), Hidden> {
+    match met == 0 || visible(payload) >= met {
+        true => Ok(()),
+        false => Err(Hidden),
+    }
+}
+
+/// Has `write` write a payload that is sealed before anybody else sees it. Whether there is something to seal.
+///
+/// # Errors
+///
+/// That of `write`; and [`Hidden`] where a value was written that could not be sealed.
+pub fn written<E: Into<Box<dyn StdError + Send + Sync>>>(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+    let start = out.len();
+    let (done, met) = collect(|| write(out));
+    done.map_err(Into::into)?;
+    check_visible(&out[start..], met)?;
+    Ok(met > 0 || has_open(&out[start..]))
+}
+
+/// A personal value was written where it cannot be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden;
+
+impl fmt::Display for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "personal data was written where it cannot be sealed: inside a text, such as JSON in a field, or flattened among \
+             other fields; give it a field of its own",
+        )
+    }
+}
+
+impl std::error::Error for Hidden {}
+
 /// A personal value was to be written where nobody seals it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotCollected;
@@ -76,6 +151,47 @@ impl fmt::Display for NotCollected {
 }
 
 impl std::error::Error for NotCollected {}
+
+/// A payload as `Debug` output shows it: as it is, unless it may have open values.
+///
+/// ```
+/// use jitney_core::personal::Shown;
+///
+/// let open = br#"{"name":{"$personal":{"subject":"c-7","value":"Maria Anders"}}}"#;
+/// assert_eq!(format!("{:?}", Shown(open)), "63 bytes with personal data");
+/// assert_eq!(format!("{:?}", Shown(b"{}")), r#"b"{}""#);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Shown<'a>(pub &'a [u8]);
+
+impl Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match has_open(self.0) {
+            true => write!(f, "{} bytes with personal data", self.0.len()),
+            // As `Bytes` shows itself.
+            false => write!(f, "b\"{}\"", self.0.escape_ascii()),
+        }
+    }
+}
+
+/// What may be told of `error`, which reading `json` has led to: all of it, unless `json` may have open values, which such errors
+/// like to quote. Then it is only where in the text it was.
+pub fn tellable(
+    json: &[u8],
+    error: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> Box<dyn StdError + Send + Sync> {
+    let error = error.into();
+    if !has_open(json) {
+        return error;
+    }
+    const HIDDEN: &str = "what is wrong is not told, since there is personal data in it";
+    match error.downcast_ref::<serde_json::Error>() {
+        Some(error) if error.line() > 0 => {
+            format!("{HIDDEN}; it is at line {} column {}", error.line(), error.column()).into()
+        }
+        _ => HIDDEN.into(),
+    }
+}
 
 /// Where a payload is kept. A sealed value opens there and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +216,17 @@ pub enum Item<'a> {
 impl<'a> Place<'a> {
     /// The payload of the event of `head`.
     pub fn of_event(head: &'a Head) -> Self {
-        Place {
-            aggregate_type: &head.aggregate_type,
-            aggregate_id: &head.aggregate_id,
-            item: Item::Event(&head.event_id),
-        }
+        Place::event(&head.aggregate_type, &head.aggregate_id, &head.event_id)
+    }
+
+    /// The payload of the event `event_id` of an aggregate.
+    pub fn event(aggregate_type: &'a str, aggregate_id: &'a str, event_id: &'a Id) -> Self {
+        Place { aggregate_type, aggregate_id, item: Item::Event(event_id) }
+    }
+
+    /// The state `name` of an aggregate.
+    pub fn state(aggregate_type: &'a str, aggregate_id: &'a str, name: &'a str) -> Self {
+        Place { aggregate_type, aggregate_id, item: Item::State(name) }
     }
 }
 
@@ -135,15 +257,64 @@ pub trait Sealer: Debug + Send + Sync + 'static {
     async fn open(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error>;
 }
 
+/// One that is shared.
+#[async_trait]
+impl<S: Sealer + ?Sized> Sealer for Arc<S> {
+    async fn seal(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error> {
+        S::seal(self, place, payload).await
+    }
+
+    async fn open(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, Error> {
+        S::open(self, place, payload).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_found_as_names_alone() {
+        assert!(has_open(br#"{"a":{"$personal":{}}}"#) && !has_sealed(br#"{"a":{"$personal":{}}}"#));
+        assert!(has_sealed(br#"{"a":{"$sealed":{}}}"#) && !has_open(br#"{"a":{"$sealed":{}}}"#));
+        let said = serde_json::to_vec(&serde_json::json!({"text": "\"$personal\" and \"$sealed\""})).unwrap();
+        assert!(!has_open(&said) && !has_sealed(&said));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_personal_value_is_not_told() {
+        let open = br#"{"age":{"$personal":{"subject":"c-7","value":"Maria Anders"}}}"#;
+        type Wrong = std::collections::HashMap<String, std::collections::HashMap<String, Ages>>;
+        #[derive(serde::Deserialize)]
+        struct Ages {
+            #[serde(rename = "value")]
+            _value: u64,
+        }
+        let wrong = serde_json::from_slice::<Wrong>(open).err().unwrap();
+        assert!(wrong.to_string().contains("Maria"), "serde quotes it: {wrong}");
+        let told = tellable(open, wrong).to_string();
+        assert!(!told.contains("Maria") && told.contains("line 1 column"), "{told}");
+        let harmless = serde_json::from_str::<u64>("\"x\"").unwrap_err();
+        assert!(tellable(b"\"x\"", harmless).to_string().contains("invalid type"));
+    }
 
     #[test]
     fn values_are_counted_inside_and_refused_outside() {
         let inner = collect(|| (meet(), collect(|| (meet(), meet())).1));
         assert_eq!(inner, ((Ok(()), 2), 1));
         assert_eq!(meet(), Err(NotCollected));
+    }
+
+    #[test]
+    fn a_value_hides_in_a_text_and_among_other_fields() {
+        let value = r#"{"$personal":{"subject":"s","value":1}}"#;
+        let seen = format!("{{\"a\":{value},\"b\":[{value}]}}");
+        assert_eq!(check_visible(seen.as_bytes(), 2), Ok(()));
+        assert_eq!(check_visible(b"{}", 0), Ok(()));
+        let text = serde_json::to_string(&[value]).expect("a text is JSON");
+        assert_eq!(check_visible(text.as_bytes(), 1), Err(Hidden));
+        let flattened = format!("{{\"a\":1,{}", &value[1..]);
+        assert_eq!(check_visible(flattened.as_bytes(), 1), Err(Hidden));
     }
 
     #[test]

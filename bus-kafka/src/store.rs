@@ -46,7 +46,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jitney_core::Env;
-use jitney_sourcing::{Error, ErrorKind, Position, StreamId};
+use jitney_core::personal::Sealer;
+use jitney_sourcing::{Error, ErrorKind, Position, Sealing, StreamId};
 use tokio::sync::OnceCell;
 
 use self::fetcher::Fetcher;
@@ -67,6 +68,7 @@ pub use builder::StoreBuilder;
 #[derive(Clone)]
 pub struct KafkaStore {
     inner: Arc<Inner>,
+    sealing: Sealing,
 }
 
 struct Inner {
@@ -117,6 +119,13 @@ impl KafkaStore {
     /// The set-up of a store on the cluster of `url`.
     pub fn builder(url: &str) -> StoreBuilder {
         StoreBuilder::new(url)
+    }
+
+    /// The same store. Has `sealer` seal the personal data of what goes into it, and open it for who reads; who else reads the topics
+    /// gets it sealed. A store that was given none refuses events with personal data.
+    #[must_use]
+    pub fn sealed_by(self, sealer: impl Sealer) -> Self {
+        KafkaStore { sealing: Sealing::by(sealer), ..self }
     }
 
     /// What the store and its topics are called, for messages.

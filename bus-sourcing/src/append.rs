@@ -85,6 +85,10 @@ impl Append {
         &self.streams
     }
 
+    pub(crate) fn parts_mut(&mut self) -> &mut [StreamAppend] {
+        &mut self.streams
+    }
+
     /// The parts, to be taken apart.
     pub fn into_streams(self) -> Vec<StreamAppend> {
         self.streams
@@ -96,7 +100,8 @@ impl Append {
     ///
     /// Of kind [`Invalid`](ErrorKind::Invalid) when a stream has no events, is named twice, or has a name that cannot be
     /// kept, when the id of an event is empty, longer than 512 bytes or contains a NUL, and when two events of one stream
-    /// have the same id.
+    /// have the same id; of kind [`Config`](ErrorKind::Config) when an event has personal data that was not
+    /// [sealed](Self::seal).
     pub fn check(&self) -> Result<(), Error> {
         let invalid = |what: String| Err(Error::new(ErrorKind::Invalid, what));
         let mut streams = HashSet::new();
@@ -126,7 +131,7 @@ impl Append {
                 return invalid(format!("appending to stream {stream}: two of its events have the id {id}"));
             }
         }
-        Ok(())
+        self.refuse_open()
     }
 }
 

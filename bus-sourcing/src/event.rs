@@ -1,18 +1,20 @@
 //! Events on their way into a store, and as they come out of it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use jitney_core::codec::EncodePayload;
 use jitney_core::event::{DomainEvent, StoredPayload, Version};
+use jitney_core::personal::{Shown, written};
 use jitney_core::{Envelope, Head, Id, Metadata};
 
 use crate::{Error, ErrorKind, Position, StreamId};
 
 /// An event that is to be appended. Its stream and its sequence are the append's.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct NewEvent {
     /// Unique within the stream; a store refuses a second event of the same id.
@@ -29,6 +31,8 @@ pub struct NewEvent {
     pub payload: Bytes,
     /// The topic that it goes to when it is published.
     pub topic: Cow<'static, str>,
+    /// The payload has personal values that were not sealed.
+    is_open: bool,
 }
 
 impl NewEvent {
@@ -40,7 +44,7 @@ impl NewEvent {
     pub fn new<E: DomainEvent>(event_id: Id, time: Timestamp, event: &E) -> Result<Self, Error> {
         let event_type = event.event_type();
         let mut payload = Vec::new();
-        event.write_json(&mut payload).map_err(|error| {
+        let is_open = written(&mut payload, |out| event.write_json(out)).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` to append it");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
@@ -52,6 +56,7 @@ impl NewEvent {
             metadata: Metadata::default(),
             payload: payload.into(),
             topic: event_type.topic().into(),
+            is_open,
         })
     }
 
@@ -60,6 +65,17 @@ impl NewEvent {
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
         self
+    }
+
+    /// Whether it has personal data that is still to be sealed: a store takes no such event. One that was given what seals does so by
+    /// itself.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// What is open in it by now is erased.
+    pub(crate) fn seen_by_sealer(&mut self) {
+        self.is_open = false;
     }
 
     /// Reads the payload back, as a store will give it for `stream`.
@@ -86,22 +102,24 @@ impl NewEvent {
         );
         head.sequence = Some(sequence);
         head.metadata = self.metadata;
-        StoredEvent { head: Arc::new(head), payload: self.payload, position }
+        StoredEvent::new(Arc::new(head), self.payload, position)
     }
 }
 
 /// An event as a store has it: the head, the payload as JSON text, and its place among all events. Cheap to clone.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct StoredEvent {
     head: Arc<Head>,
     payload: Bytes,
     position: Position,
+    /// Why its personal data could not be opened.
+    unopened: Option<Arc<str>>,
 }
 
 impl StoredEvent {
     /// The event of `head`, which has a sequence, at `position`.
     pub fn new(head: Arc<Head>, payload: impl Into<Bytes>, position: Position) -> Self {
-        StoredEvent { head, payload: payload.into(), position }
+        StoredEvent { head, payload: payload.into(), position, unopened: None }
     }
 
     /// Everything but the payload.
@@ -129,13 +147,37 @@ impl StoredEvent {
         self.head.sequence.unwrap_or(0)
     }
 
+    pub(crate) fn set_payload(&mut self, payload: Bytes) {
+        self.payload = payload;
+    }
+
+    pub(crate) fn set_unopened(&mut self, why: String) {
+        self.unopened = Some(why.into());
+    }
+
+    /// The error of an event whose personal data was changed where it is stored, or brought there from elsewhere. The payload is then
+    /// as it is stored. It cannot be [decoded](Self::decode), and no projection or process manager is given it.
+    pub fn unopened(&self) -> Option<Error> {
+        let why = self.unopened.as_deref()?;
+        let (sequence, stream, head) = (self.sequence(), self.stream(), self.head());
+        let what = format!(
+            "reading event {sequence} of stream {stream} (`{}` {}): its personal data cannot be opened; restore the event \
+             from a backup",
+            head.event_type, head.version
+        );
+        Some(Error::new(ErrorKind::Decode, what).with_source(why))
+    }
+
     /// Reads the payload as an `E`, bringing old versions up to date.
     ///
     /// # Errors
     ///
     /// Of kind [`Decode`](ErrorKind::Decode): the payload does not have the type's shape, its type or version is
-    /// unknown, or an upcaster refused it. The error names stream, sequence, type and version.
+    /// unknown, an upcaster refused it, or it is [unopened](Self::unopened). The error names stream, sequence, type and version.
     pub fn decode<E: DomainEvent>(&self) -> Result<E, Error> {
+        if let Some(error) = self.unopened() {
+            return Err(error);
+        }
         let Head { event_type, version, .. } = &*self.head;
         E::decode(&StoredPayload::new(event_type, *version, &self.payload)).map_err(|error| {
             let what = format!(
@@ -155,5 +197,33 @@ impl StoredEvent {
     /// As [`decode`](Self::decode).
     pub fn to_envelope<E: DomainEvent>(&self) -> Result<Envelope<E>, Error> {
         Ok(Envelope::new(Arc::clone(&self.head), self.decode()?))
+    }
+}
+
+impl fmt::Debug for NewEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NewEvent { event_id, event_type, version, time, metadata, payload, topic, is_open } = self;
+        f.debug_struct("NewEvent")
+            .field("event_id", event_id)
+            .field("event_type", event_type)
+            .field("version", version)
+            .field("time", time)
+            .field("metadata", metadata)
+            .field("payload", &Shown(payload))
+            .field("topic", topic)
+            .field("is_open", is_open)
+            .finish()
+    }
+}
+
+impl fmt::Debug for StoredEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StoredEvent { head, payload, position, unopened } = self;
+        f.debug_struct("StoredEvent")
+            .field("head", head)
+            .field("payload", &Shown(payload))
+            .field("position", position)
+            .field("unopened", unopened)
+            .finish()
     }
 }

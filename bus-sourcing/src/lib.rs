@@ -61,6 +61,7 @@ mod read;
 mod repository;
 #[cfg(feature = "snapshots")]
 mod schema_hash;
+mod sealing;
 mod snapshot;
 mod snapshot_policy;
 mod store;
@@ -82,6 +83,7 @@ pub use read::{Direction, Filter, Page, ReadStream};
 pub use repository::{AsOf, HandleError, Handled, Repository, Request};
 #[cfg(feature = "snapshots")]
 pub use schema_hash::SnapshotState;
+pub use sealing::Sealing;
 pub use snapshot::{SnapshotStore, StoredSnapshot};
 pub use snapshot_policy::SnapshotPolicy;
 pub use store::{

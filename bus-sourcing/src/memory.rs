@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::outbox::MemoryOutbox;
+use jitney_core::personal::{Sealer, mention_of};
 use jitney_core::{Env, Id};
 use tokio::sync::watch;
 
@@ -18,7 +19,7 @@ use self::log::Log;
 use crate::projection::{KeptUp, MakeInline};
 use crate::{
     Append, Appended, Error, ErrorKind, EventStore, Expected, Filter, ListStreams, MemoryReadModel, Page,
-    Position, Projection, ReadStream, SnapshotStore, StoreCapabilities, StoredEvent, StoredSnapshot,
+    Position, Projection, ReadStream, Sealing, SnapshotStore, StoreCapabilities, StoredEvent, StoredSnapshot,
     StreamId, StreamInfo, StreamState, StreamsPerAppend,
 };
 
@@ -37,6 +38,7 @@ pub struct MemoryStore {
     length: watch::Sender<u64>,
     outbox: Option<(MemoryOutbox, Filter)>,
     inline: Vec<Arc<dyn KeepUp>>,
+    sealing: Sealing,
 }
 
 impl Default for MemoryStore {
@@ -54,7 +56,15 @@ impl MemoryStore {
     /// A store without events that waits by the clock of `env`.
     pub fn with_env(env: Env) -> Self {
         let (appends, length) = (Appends::default(), watch::Sender::new(0));
-        MemoryStore { env, appends, length, outbox: None, inline: Vec::new() }
+        MemoryStore { env, appends, length, outbox: None, inline: Vec::new(), sealing: Sealing::default() }
+    }
+
+    /// Has `sealer` seal the personal data of what is stored through this clone, and open it for who reads through it. To be called
+    /// before [`inline`](Self::inline). A store that was given none refuses events with personal data.
+    #[must_use]
+    pub fn sealed_by(mut self, sealer: impl Sealer) -> Self {
+        self.sealing = Sealing::by(sealer);
+        self
     }
 
     /// Puts the events that `filter` is for into `outbox` too, each append's all or none. A
@@ -161,6 +171,7 @@ impl MemoryStore {
             log.refuse(&append)?;
             log.preview(&append)
         };
+        let events = self.sealing.open(events).await?;
         self.appends.check(&self.inline)?;
         let mut applied = Vec::with_capacity(self.inline.len());
         for projection in &self.inline {
@@ -203,6 +214,7 @@ impl EventStore for MemoryStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
+        let append = self.sealing.seal(append).await?;
         append.check()?;
         let plain = {
             let mut log = self.log();
@@ -222,15 +234,18 @@ impl EventStore for MemoryStore {
     }
 
     async fn read_stream(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
-        Ok(self.log().read_stream(stream, read))
+        let events = self.log().read_stream(stream, read);
+        self.sealing.open(events).await
     }
 
     async fn find_event(&self, stream: &StreamId, event_id: &Id) -> Result<Option<StoredEvent>, Error> {
-        Ok(self.log().find(stream, event_id).cloned())
+        let event = self.log().find(stream, event_id).cloned();
+        self.sealing.open_found(event).await
     }
 
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
-        self.log().read_all(after, filter, limit)
+        let page = self.log().read_all(after, filter, limit)?;
+        self.sealing.open_page(page).await
     }
 
     async fn end(&self) -> Result<Position, Error> {
@@ -272,6 +287,10 @@ impl EventStore for MemoryStore {
     fn snapshots(&self) -> Option<&dyn SnapshotStore> {
         Some(self)
     }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealing.sealer()
+    }
 }
 
 #[async_trait]
@@ -288,5 +307,9 @@ impl SnapshotStore for MemoryStore {
     async fn delete_snapshot(&self, stream: &StreamId) -> Result<(), Error> {
         self.log().snapshots.remove(stream);
         Ok(())
+    }
+
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        Ok(self.log().delete_snapshots(&mention_of(subject)))
     }
 }

@@ -116,6 +116,7 @@ mod parked;
 mod record;
 mod runner;
 mod running;
+mod sealed;
 mod store;
 mod work;
 

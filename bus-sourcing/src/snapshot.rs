@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jitney_core::Id;
 use uuid::Uuid;
 
-use crate::{Error, StreamId};
+use crate::{Error, ErrorKind, StreamId};
 
 /// The state of an aggregate, as a store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,4 +83,23 @@ pub trait SnapshotStore: Send + Sync {
     ///
     /// Dropping the future leaves it open whether it is kept.
     async fn delete_snapshot(&self, stream: &StreamId) -> Result<(), Error>;
+
+    /// Forgets each snapshot whose state has personal data of `subject`, by [how it is named](jitney_core::personal::mention_of), and says
+    /// how many these were. A load then reads the stream, in whose events the data is erased. A snapshot that mentions the
+    /// subject otherwise may go too: it is a cache.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: some may be gone, and the next call forgets the others. Of kind
+    /// [`Unsupported`](ErrorKind::Unsupported) where the store cannot look into states.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves it open which of them are kept.
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        let _ = subject;
+        let what = "forgetting the snapshots with personal data of a subject: this store cannot look into states; raise \
+                    `Aggregate::STATE_VERSION`, so that none of them is used any more";
+        Err(Error::new(ErrorKind::Unsupported, what))
+    }
 }

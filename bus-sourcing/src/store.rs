@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jitney_core::Id;
+use jitney_core::personal::Sealer;
 
 use crate::{
     Append, Appended, Error, ErrorKind, Expected, Filter, ListStreams, Page, Position, ReadStream,
@@ -213,6 +214,12 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
 
     /// Where snapshots of aggregates are kept, where this store keeps them.
     fn snapshots(&self) -> Option<&dyn SnapshotStore> {
+        None
+    }
+
+    /// What seals the personal data of this store, where it was given something: the store then seals the events that it is given,
+    /// and opens those that it gives, by its [`Sealing`](crate::Sealing); repositories seal and open the states in snapshots.
+    fn sealer(&self) -> Option<&dyn Sealer> {
         None
     }
 }

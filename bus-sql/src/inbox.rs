@@ -7,6 +7,7 @@ use std::time::Duration;
 use jitney_core::outbox::OutboxEvent;
 use jitney_core::processed::ProcessedKey;
 use jitney_core::{Env, Error, ErrorKind};
+use jitney_sourcing::Sealing;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -35,9 +36,13 @@ pub(crate) fn stored_key<'a>(key: ProcessedKey<'a>) -> Cow<'a, str> {
     Cow::Owned(format!("hash:{}", Uuid::new_v5(&LONG_KEYS, key.text.as_bytes()).simple()))
 }
 
-/// Events as rows of the outbox.
-pub(crate) fn outbox_rows(events: Vec<OutboxEvent>) -> Result<Vec<Row>, Error> {
-    events.into_iter().map(Row::new).collect()
+/// Events as rows of the outbox, sealed by `sealing`.
+pub(crate) async fn outbox_rows(events: Vec<OutboxEvent>, sealing: &Sealing) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        rows.push(Row::new(sealing.seal_outgoing(event).await?)?);
+    }
+    Ok(rows)
 }
 
 /// The error of `doing` something with a transaction that is not the one any more in which the events were marked.

@@ -59,7 +59,9 @@ pub(crate) fn rows(
     let row = |(sequence, event): (u64, &jitney_sourcing::NewEvent)| {
         let stored = event.clone().into_stored(&part.stream, sequence, Position::START);
         let (head, payload) = (stored.head().clone(), stored.payload_json().clone());
-        Row::new(OutboxEvent::from_head(head, payload, event.topic.clone())).map_err(|error| {
+        // An append with anything open was refused before.
+        let event = OutboxEvent::from_head(head, payload, event.topic.clone()).seen_by_sealer();
+        Row::new(event).map_err(|error| {
             let what = format!("appending to stream {}: putting an event into the outbox", part.stream);
             jitney_sourcing::Error::new(jitney_sourcing::ErrorKind::Encode, what).with_source(error)
         })

@@ -4,11 +4,13 @@
 //! [`conformance`] is the suite that every transport passes; [`history`] judges what a run recorded, be it of one
 //! check or of many processes under faults; a [`proxy`] cuts and slows
 //! the connections between them. [`given`] tests an aggregate by its events alone, [`project`] a projection, [`given_process`] a
-//! process manager by its inputs and the time that passes, and [`stores`] is the suite that every event store passes.
+//! process manager by its inputs and the time that passes, and [`stores`] is the suite that every event store passes. A
+//! [`mirror`] is a sealer of personal data for all of them.
 
 pub mod conformance;
 pub mod harness;
 pub mod history;
+pub mod mirror;
 mod process_scenario;
 mod projected;
 pub mod proxy;

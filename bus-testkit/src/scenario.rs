@@ -54,6 +54,7 @@ use std::fmt;
 
 use jitney_core::codec::EncodePayload;
 use jitney_core::event::{DomainEvent, StoredPayload};
+use jitney_core::personal::collect;
 use jitney_sourcing::{Aggregate, Events};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -171,7 +172,8 @@ fn text<E: DomainEvent>(events: &[E]) -> String {
 
 fn json<E: DomainEvent>(event: &E) -> Vec<u8> {
     let mut json = Vec::new();
-    let written = event.write_json(&mut json);
+    // What is compared, and shown where a test fails, stays in the test.
+    let (written, _) = collect(|| event.write_json(&mut json));
     written.unwrap_or_else(|error| panic!("event `{}` cannot be written: {error}", event.event_type()));
     json
 }

@@ -49,6 +49,7 @@ mod global_reads;
 mod killed_writers;
 mod macros;
 mod model;
+mod personal;
 mod races;
 mod reads;
 mod rehydration;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::{EventType, Version};
+use crate::personal::tellable;
 
 /// A payload as it was stored: JSON text, with the event type and version that it was written under, and the aggregate of the
 /// event where that is known.
@@ -94,18 +95,18 @@ impl<'a> StoredPayload<'a> {
         self.error(DecodeErrorKind::UnknownVersion, why)
     }
 
-    /// An error of `kind` about this payload.
+    /// An error of `kind` about this payload. Where the payload has [personal](crate::personal) data that is open, `source` is
+    /// replaced by what [may be told](crate::personal::tellable) of it.
     pub fn error(
         &self,
         kind: DecodeErrorKind,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> DecodeError {
-        DecodeError {
-            kind,
-            event_type: self.event_type.to_owned(),
-            version: self.version,
-            source: source.into(),
-        }
+        let source = match kind {
+            DecodeErrorKind::UnknownVersion => source.into(),
+            DecodeErrorKind::Payload | DecodeErrorKind::Upcast => tellable(self.json, source),
+        };
+        DecodeError { kind, event_type: self.event_type.to_owned(), version: self.version, source }
     }
 }
 

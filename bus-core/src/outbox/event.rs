@@ -1,6 +1,7 @@
 //! Events on their way into an outbox.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -8,10 +9,14 @@ use super::Shard;
 use crate::codec::{Codec, Destination, EncodePayload, JsonPayload, NativeJson};
 use crate::event::{DomainEvent, EventType, Keyed};
 use crate::message::{Message, Topic};
+use crate::personal::{Place, Sealer, Shown, has_open, written};
 use crate::{Env, Envelope, Error, ErrorKind, Head, Metadata};
 
 /// An event that is to be stored in an outbox.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// One with [personal](crate::personal) data is to be [sealed](Self::seal) before: an outbox takes no other. Outboxes of a store that was
+/// given what seals do so by themselves.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OutboxEvent {
     /// Everything of the envelope but the payload.
@@ -22,6 +27,8 @@ pub struct OutboxEvent {
     pub topic: Cow<'static, str>,
     /// What decides on lane and partition; the aggregate's id where there is none.
     pub key: Option<String>,
+    /// The payload has personal values that were not sealed.
+    is_open: bool,
 }
 
 impl OutboxEvent {
@@ -56,16 +63,48 @@ impl OutboxEvent {
         payload: &dyn EncodePayload,
     ) -> Result<Self, Error> {
         let mut text = Vec::new();
-        payload.write_json(&mut text).map_err(|error| {
+        let is_open = written(&mut text, |text| payload.write_json(text)).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` for the outbox");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
-        Ok(OutboxEvent { head, payload: text.into(), topic: event_type.topic().into(), key })
+        Ok(OutboxEvent { head, payload: text.into(), topic: event_type.topic().into(), key, is_open })
     }
 
     /// An event that has its envelope already, such as one of an event store, for `topic`.
     pub fn from_head(head: Head, payload: impl Into<Bytes>, topic: impl Into<Cow<'static, str>>) -> Self {
-        OutboxEvent { head, payload: payload.into(), topic: topic.into(), key: None }
+        let payload = payload.into();
+        let is_open = has_open(&payload);
+        OutboxEvent { head, payload, topic: topic.into(), key: None, is_open }
+    }
+
+    /// The same, of which a [`Sealer`] has seen the payload: what it has left open is erased. For authors of stores.
+    #[must_use]
+    pub fn seen_by_sealer(mut self) -> Self {
+        self.is_open = false;
+        self
+    }
+
+    /// Whether it has personal data that is still to be sealed.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Has `sealer` seal what personal data it has; one without stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sealer::seal`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Sealer::seal`].
+    pub async fn seal(mut self, sealer: &dyn Sealer) -> Result<Self, Error> {
+        if self.is_open {
+            let payload = std::mem::take(&mut self.payload);
+            self.payload = sealer.seal(Place::of_event(&self.head), payload).await?;
+            self.is_open = false;
+        }
+        Ok(self)
     }
 
     /// With `metadata`.
@@ -91,8 +130,17 @@ impl OutboxEvent {
     ///
     /// # Errors
     ///
-    /// Of kind [`Encode`](ErrorKind::Encode) when the payload is no JSON.
+    /// Of kind [`Encode`](ErrorKind::Encode) when the payload is no JSON; of kind [`Config`](ErrorKind::Config) when it has
+    /// personal data that nothing has sealed.
     pub fn into_message(mut self) -> Result<Message, Error> {
+        if self.is_open {
+            let what = format!(
+                "putting `{}` {} into an outbox: it has personal data, which nothing has sealed; give the store of the outbox what seals \
+                 (`sealed_by`), or seal the event by `OutboxEvent::seal`",
+                self.head.event_type, self.head.event_id
+            );
+            return Err(Error::new(ErrorKind::Config, what));
+        }
         if self.head.metadata.correlation_id.is_none() {
             self.head.metadata.correlation_id = Some(self.head.event_id.clone());
         }
@@ -110,5 +158,18 @@ impl OutboxEvent {
             time: self.head.time,
             body: encoded.body,
         })
+    }
+}
+
+impl fmt::Debug for OutboxEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OutboxEvent { head, payload, topic, key, is_open } = self;
+        f.debug_struct("OutboxEvent")
+            .field("head", head)
+            .field("payload", &Shown(payload))
+            .field("topic", topic)
+            .field("key", key)
+            .field("is_open", is_open)
+            .finish()
     }
 }

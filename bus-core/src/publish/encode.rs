@@ -1,6 +1,7 @@
 //! From an event to a message.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::{Bus, Origin, OutgoingEvent};
 use crate::codec::{Destination, EncodePayload, JsonPayload};
 use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
-use crate::personal::collect;
+use crate::personal::{check_visible, collect};
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
 
@@ -35,11 +36,13 @@ impl Bus {
     async fn encode_through_layers(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let mut payload = Vec::new();
         let mut write = || draft.payload.write_json(&mut payload);
-        let written = if self.inner.layers.seal() { collect(write).0 } else { write() };
-        written.map_err(|error| {
+        let (written, met) = if self.inner.layers.seal() { collect(write) } else { (write(), 0) };
+        let refused = |source: Box<dyn StdError + Send + Sync>| {
             let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);
-            Error::new(ErrorKind::Encode, what).with_source(error)
-        })?;
+            Error::new(ErrorKind::Encode, what).with_source(source)
+        };
+        written.map_err(|error| refused(error.into()))?;
+        check_visible(&payload, met).map_err(|error| refused(error.into()))?;
         let mut event = OutgoingEvent { head: draft.head, payload: payload.into() };
         for layer in self.layers().iter().filter(|layer| layer.takes(draft.origin)) {
             layer.outgoing(&mut event).await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jitney_core::Env;
-use jitney_sourcing::{Error, ErrorKind};
+use jitney_sourcing::{Error, ErrorKind, Sealing};
 use tokio::sync::OnceCell;
 
 use super::fetcher::Fetcher;
@@ -159,7 +159,7 @@ impl StoreBuilder {
             shelves,
             tail,
         };
-        Ok(KafkaStore { inner: Arc::new(inner) })
+        Ok(KafkaStore { inner: Arc::new(inner), sealing: Sealing::default() })
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::Id;
+use jitney_core::personal::Sealer;
 use jitney_sourcing::{
     Append, Appended, Error, EventStore, Expected, Filter, ListStreams, Page, Position, ReadStream,
     SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState, StreamsPerAppend,
@@ -28,19 +29,19 @@ impl EventStore for KafkaStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
-        self.store(append).await
+        self.store(self.sealing.seal(append).await?).await
     }
 
     async fn read_stream(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
-        self.read(stream, read).await
+        self.sealing.open(self.read(stream, read).await?).await
     }
 
     async fn find_event(&self, stream: &StreamId, event_id: &Id) -> Result<Option<StoredEvent>, Error> {
-        self.find(stream, event_id).await
+        self.sealing.open_found(self.find(stream, event_id).await?).await
     }
 
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
-        self.page(after, filter, limit).await
+        self.sealing.open_page(self.page(after, filter, limit).await?).await
     }
 
     async fn end(&self) -> Result<Position, Error> {
@@ -106,5 +107,9 @@ impl EventStore for KafkaStore {
 
     fn snapshots(&self) -> Option<&dyn SnapshotStore> {
         Some(self)
+    }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealing.sealer()
     }
 }

@@ -63,6 +63,11 @@ impl Shelf {
         }
     }
 
+    /// The keys of all snapshots that there are.
+    pub(super) fn keys(&self) -> Vec<Bytes> {
+        self.known().slots.keys().cloned().collect()
+    }
+
     // What is known is never left half changed.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,8 +124,13 @@ pub(super) fn record(topic: &Topic, stream: &StreamId, snapshot: StoredSnapshot,
 
 /// The record by which a stream has no snapshot.
 pub(super) fn deletion(topic: &Topic, stream: &StreamId, env: &Env) -> Message {
+    deletion_of(topic, key(stream), env)
+}
+
+/// The record by which there is no snapshot under `key`.
+pub(super) fn deletion_of(topic: &Topic, key: Bytes, env: &Env) -> Message {
     let headers = vec![Header::new(DELETED, "")];
-    Message { topic: topic.clone(), key: Some(key(stream)), headers, time: env.now(), body: Bytes::new() }
+    Message { topic: topic.clone(), key: Some(key), headers, time: env.now(), body: Bytes::new() }
 }
 
 /// The snapshot of a record; none where the record is none of a snapshot's.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jitney_core::message::{Message, Outbound, Topic};
+use jitney_core::personal::mention_of;
 use jitney_core::transport::Published;
 use jitney_sourcing::{Error, ErrorKind, SnapshotStore, StoredSnapshot, StreamId};
 
@@ -31,6 +32,27 @@ impl KafkaStore {
         }
     }
 
+    /// The newest record of a snapshot, where there is one.
+    async fn newest(&self, shelf: &Arc<Shelf>, key: &[u8]) -> Result<Option<Message>, Error> {
+        for _ in 0..ATTEMPTS {
+            self.read_up(&[&**shelf]).await?;
+            let offset = match shelf.find(key) {
+                Wanted::Nowhere => return Ok(None),
+                Wanted::Here(message) => return Ok(Some(message)),
+                Wanted::At(offset) => offset,
+            };
+            if let Some((_, message)) =
+                self.inner.fetcher.these(shelf.place(), vec![offset]).await?.into_iter().next()
+            {
+                return Ok(Some(message));
+            }
+        }
+        let stream = String::from_utf8_lossy(key);
+        let what =
+            format!("loading the snapshot of stream {stream}: it is replaced time and again; try again");
+        Err(Error::new(ErrorKind::Store, what))
+    }
+
     fn topic_of_snapshots(&self, stream: &StreamId) -> &Topic {
         &self.shelf(stream).place().topic
     }
@@ -40,28 +62,31 @@ impl KafkaStore {
 impl SnapshotStore for KafkaStore {
     async fn load_snapshot(&self, stream: &StreamId) -> Result<Option<StoredSnapshot>, Error> {
         self.locate(stream).await?;
-        let (shelf, key) = (self.shelf(stream), shelf::key(stream));
-        for _ in 0..ATTEMPTS {
-            self.read_up(&[&**shelf]).await?;
-            let offset = match shelf.find(&key) {
-                Wanted::Nowhere => return Ok(None),
-                Wanted::Here(message) => return Ok(shelf::read(&message)),
-                Wanted::At(offset) => offset,
-            };
-            let read = self.inner.fetcher.these(shelf.place(), vec![offset]).await?;
-            if let Some((_, message)) = read.first() {
-                return Ok(shelf::read(message));
-            }
-        }
-        let what =
-            format!("loading the snapshot of stream {stream}: it is replaced time and again; try again");
-        Err(Error::new(ErrorKind::Store, what))
+        let found = self.newest(self.shelf(stream), &shelf::key(stream)).await?;
+        Ok(found.and_then(|message| shelf::read(&message)))
     }
 
     async fn save_snapshot(&self, stream: &StreamId, snapshot: StoredSnapshot) -> Result<(), Error> {
         self.locate(stream).await?;
         let record = shelf::record(self.topic_of_snapshots(stream), stream, snapshot, self.env());
         self.publish(&format!("saving the snapshot of stream {stream}"), record).await
+    }
+
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        let mention = mention_of(subject);
+        let mut deleted = 0;
+        for shelf in &self.inner.shelves {
+            self.read_up(&[&**shelf]).await?;
+            for key in shelf.keys() {
+                let Some(message) = self.newest(shelf, &key).await? else { continue };
+                if message.body.windows(mention.len()).any(|part| part == mention.as_bytes()) {
+                    let record = shelf::deletion_of(&shelf.place().topic, key, self.env());
+                    self.publish("deleting the snapshots of a subject", record).await?;
+                    deleted += 1;
+                }
+            }
+        }
+        Ok(deleted)
     }
 
     async fn delete_snapshot(&self, stream: &StreamId) -> Result<(), Error> {

@@ -126,6 +126,14 @@ impl Log {
         }
     }
 
+    /// Forgets the snapshots whose state has `text`, and says how many these were.
+    pub(super) fn delete_snapshots(&mut self, text: &str) -> u64 {
+        let before = self.snapshots.len();
+        let has = |state: &[u8]| state.windows(text.len()).any(|part| part == text.as_bytes());
+        self.snapshots.retain(|_, snapshot| !has(&snapshot.state));
+        (before - self.snapshots.len()) as u64
+    }
+
     pub(super) fn find(&self, id: &StreamId, event_id: &Id) -> Option<&StoredEvent> {
         let stream = self.streams.get(id)?;
         let sequence = *stream.ids.get(event_id)?;

@@ -14,7 +14,9 @@ pub(super) fn events(log: &Log, append: &Append, filter: &Filter) -> Vec<OutboxE
     let wanted = parts.filter(|(stream, _, event)| filter.is_for(stream.aggregate_type(), &event.event_type));
     let published = wanted.map(|(stream, sequence, event)| {
         let stored = event.clone().into_stored(stream, sequence, Position::START);
+        // An append with anything open was refused before.
         OutboxEvent::from_head(stored.head().clone(), stored.payload_json().clone(), event.topic.clone())
+            .seen_by_sealer()
     });
     published.collect()
 }

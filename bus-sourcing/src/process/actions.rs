@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jitney_core::Keyed;
+use jitney_core::personal::collect;
 use serde::Serialize;
 
 use super::OutgoingEvent;
@@ -114,7 +115,13 @@ impl<D: Serialize> Actions<D> {
 }
 
 fn text<D: Serialize>(deadline: &D) -> Result<String, Error> {
-    let text = serde_json::to_string(deadline).map_err(|error| {
+    let (text, met) = collect(|| serde_json::to_string(deadline));
+    if met > 0 {
+        let what = "setting a deadline of a process: it has personal data, and is known by its text, which cannot be sealed; keep \
+                    in the state what it is about";
+        return Err(Error::new(ErrorKind::Invalid, what));
+    }
+    let text = text.map_err(|error| {
         Error::new(ErrorKind::Encode, "encoding a deadline of a process").with_source(error)
     })?;
     if text.len() > MAX_DEADLINE_BYTES {

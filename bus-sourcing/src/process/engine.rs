@@ -91,12 +91,12 @@ impl<P: ProcessManager> Engine<P> {
         let inputs = [(key.clone(), head.event_id.clone())];
         let mut attempt = 1;
         let handling = loop {
-            let mut work = Work::new(P::NAME, self.store.load(P::NAME, &inputs).await?);
+            let mut work = Work::new(P::NAME, self.load(&inputs).await?);
             let handling = work.handle::<P>(&key, head, read()?, self.env.now())?;
             if work.is_empty() {
                 break handling;
             }
-            match self.store.commit(work.into_commit(Vec::new(), None)).await {
+            match self.commit(work.into_commit(Vec::new(), None)).await {
                 Ok(()) => break handling,
                 Err(error) => self.again(&mut attempt, error).await?,
             }
@@ -110,7 +110,7 @@ impl<P: ProcessManager> Engine<P> {
         let mut attempt = 1;
         let handling = loop {
             // In this order: where the process makes a step in between, the commit meets another version.
-            let processes = Vec::from_iter(self.store.get(P::NAME, &deadline.key).await?);
+            let processes = Vec::from_iter(self.get(&deadline.key).await?);
             let set = self.store.deadlines(P::NAME, &deadline.key).await?;
             if !set.iter().any(|set| set.deadline == deadline.deadline && set.at == deadline.at) {
                 break Handling::Repeated;
@@ -120,7 +120,7 @@ impl<P: ProcessManager> Engine<P> {
             if work.is_empty() {
                 break handling;
             }
-            match self.store.commit(work.into_commit(Vec::new(), None)).await {
+            match self.commit(work.into_commit(Vec::new(), None)).await {
                 Ok(()) => break handling,
                 Err(error) => self.again(&mut attempt, error).await?,
             }

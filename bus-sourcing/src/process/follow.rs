@@ -241,8 +241,7 @@ impl<P: ProcessManager> Following<P> {
         }
         let marks: Vec<_> =
             inputs.iter().map(|(key, _, event)| (key.clone(), event.head().event_id.clone())).collect();
-        let loaded =
-            if marks.is_empty() { None } else { Some(self.engine.store.load(P::NAME, &marks).await?) };
+        let loaded = if marks.is_empty() { None } else { Some(self.engine.load(&marks).await?) };
         let mut work = Work::new(P::NAME, loaded.unwrap_or_default());
         let mut handled: Vec<Handling> = Vec::with_capacity(inputs.len());
         for (key, input, event) in inputs {
@@ -285,7 +284,7 @@ impl<P: ProcessManager> Following<P> {
         }
         let owner = self.owner.clone();
         let checkpoint = CheckpointMove { owner, from, to: to.clone() };
-        self.engine.store.commit(work.into_commit(parked, Some(checkpoint))).await?;
+        self.engine.commit(work.into_commit(parked, Some(checkpoint))).await?;
         self.status.lock().unwrap_or_else(PoisonError::into_inner).position = Some(to.clone());
         if let Some(held) = &mut self.held {
             held.position = to;
@@ -299,6 +298,7 @@ impl<P: ProcessManager> Following<P> {
 }
 
 fn read<P: ProcessManager>(event: &StoredEvent) -> Result<P::Input, Error> {
+    event.unopened().map_or(Ok(()), Err)?;
     read_input::<P>(&describe(event), &payload(event))
 }
 

@@ -62,7 +62,7 @@ impl<P: ProcessManager> ProcessRunner<P> {
     /// Nothing is lost when the future is dropped.
     pub async fn look(&self, key: &str) -> Result<Option<ProcessView<P>>, Error> {
         let store = &self.engine.store;
-        let Some(stored) = store.get(P::NAME, key).await? else { return Ok(None) };
+        let Some(stored) = self.engine.get(key).await? else { return Ok(None) };
         let (state, mut compensations) = ProcessInstance::<P>::restore(&stored)?.into_parts();
         compensations.reverse();
         Ok(Some(ProcessView {
@@ -180,6 +180,7 @@ impl<P: ProcessManager> ProcessRunner<P> {
         let stream = stream.ok_or_else(|| invalid("it was not put aside"))?;
         let event = events.find_event(&stream, &event_id).await?;
         let event = event.ok_or_else(|| invalid("the event store does not have it"))?;
+        event.unopened().map_or(Ok(()), Err)?;
         let read = || read_input::<P>(&describe(&event), &payload(&event));
         let handling = self.engine.handle(event.head(), read).await?;
         if matches!(handling, Handling::Handled | Handling::Completed | Handling::Repeated) {

@@ -2,6 +2,7 @@
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use jitney_core::Head;
+use jitney_core::personal::{tellable, written};
 
 use super::actions::{Action, When};
 use super::{Actions, OutgoingEvent, ProcessContext, ProcessManager, StoredProcess};
@@ -58,6 +59,8 @@ impl<P: ProcessManager> ProcessInstance<P> {
         let StoredProcess { key, state_version, state, compensations, .. } = stored;
         let doing = || format!("reading the state of process `{key}` of `{name}` (version {state_version})");
         let unread = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
+            let (of_state, of_rest) = (state.as_bytes(), compensations.as_bytes());
+            let error = tellable(of_state, tellable(of_rest, error));
             Error::new(ErrorKind::Decode, format!("{}: {what}", doing())).with_source(error)
         };
         if *state_version > P::VERSION {
@@ -194,18 +197,20 @@ impl<P: ProcessManager> ProcessInstance<P> {
     ///
     /// Of kind [`Encode`](ErrorKind::Encode) when the state cannot be serialized.
     pub fn store(&self, key: &str, now: Timestamp) -> Result<StoredProcess, Error> {
-        let json = |json: serde_json::Result<String>| {
-            json.map_err(|error| {
+        let json = |write: &dyn Fn(&mut Vec<u8>) -> serde_json::Result<()>| {
+            let mut json = Vec::new();
+            written(&mut json, write).map_err(|error| {
                 let what = format!("encoding the state of process `{key}` of `{}`", P::NAME);
                 Error::new(ErrorKind::Encode, what).with_source(error)
-            })
+            })?;
+            Ok(String::from_utf8(json).expect("a serializer of JSON writes text"))
         };
         Ok(StoredProcess {
             key: key.to_owned(),
             version: 1,
             state_version: P::VERSION,
-            state: json(serde_json::to_string(&self.state))?,
-            compensations: json(serde_json::to_string(&self.compensations))?,
+            state: json(&|out| serde_json::to_writer(out, &self.state))?,
+            compensations: json(&|out| serde_json::to_writer(out, &self.compensations))?,
             completed: self.completed,
             started_at: now,
             updated_at: now,

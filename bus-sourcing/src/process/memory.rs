@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jitney_core::Id;
 use jitney_core::outbox::MemoryOutbox;
+use jitney_core::personal::Sealer;
 
 use self::shelf::Shelf;
 use super::{
     DueDeadlines, ListProcesses, Loaded, ParkedInput, PendingDeadline, ProcessCommit, ProcessCounts,
     ProcessInfo, ProcessStep, ProcessStore, StoredProcess,
 };
-use crate::{Error, ErrorKind, Position};
+use crate::{Error, ErrorKind, Position, Sealing};
 
 /// Keeps processes in this program; clones share them. What they send is in [`outbox`](Self::outbox).
 ///
@@ -28,12 +29,20 @@ use crate::{Error, ErrorKind, Position};
 pub struct MemoryProcessStore {
     shelves: Arc<Mutex<HashMap<String, Shelf>>>,
     outbox: MemoryOutbox,
+    sealing: Sealing,
 }
 
 impl MemoryProcessStore {
     /// No processes.
     pub fn new() -> Self {
         MemoryProcessStore::default()
+    }
+
+    /// Has `sealer` seal the personal data of states and of what is sent by the runners of this clone.
+    #[must_use]
+    pub fn sealed_by(mut self, sealer: impl Sealer) -> Self {
+        self.sealing = Sealing::by(sealer);
+        self
     }
 
     /// What processes have sent, for a [`Relay`](jitney_core::outbox::Relay).
@@ -55,6 +64,10 @@ impl MemoryProcessStore {
 impl ProcessStore for MemoryProcessStore {
     fn describe(&self) -> String {
         "the processes in memory".to_owned()
+    }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealing.sealer()
     }
 
     async fn load(&self, process: &str, inputs: &[(String, Id)]) -> Result<Loaded, Error> {

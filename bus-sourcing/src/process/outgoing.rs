@@ -1,10 +1,13 @@
 //! Events on their way out of a process.
 
+use std::fmt;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use jitney_core::codec::EncodePayload;
 use jitney_core::event::Version;
 use jitney_core::outbox::OutboxEvent;
+use jitney_core::personal::{Shown, written};
 use jitney_core::{Head, Id, Keyed, Metadata};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::{Error, ErrorKind};
 
 /// An event that a process sends, or keeps as a compensation. Its id, its time and its metadata follow when it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct OutgoingEvent {
     event_type: String,
     /// Major and minor.
@@ -38,8 +41,9 @@ impl OutgoingEvent {
             Error::new(ErrorKind::Encode, what).with_source(error)
         };
         let mut payload = Vec::new();
-        event.write_json(&mut payload).map_err(|error| failed(error.into()))?;
-        let payload = String::from_utf8(payload).map_err(|error| failed(error.into()))?;
+        written(&mut payload, |out| event.write_json(out)).map_err(failed)?;
+        // The bytes are not part of the error.
+        let payload = String::from_utf8(payload).map_err(|error| failed(error.utf8_error().into()))?;
         Ok(OutgoingEvent {
             event_type: event_type.name().to_owned(),
             version: (event_type.version().major, event_type.version().minor),
@@ -75,5 +79,20 @@ impl OutgoingEvent {
         let mut event = OutboxEvent::from_head(head, payload, self.topic);
         event.key = self.key;
         event
+    }
+}
+
+impl fmt::Debug for OutgoingEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OutgoingEvent { event_type, version, aggregate_type, aggregate_id, key, topic, payload } = self;
+        f.debug_struct("OutgoingEvent")
+            .field("event_type", event_type)
+            .field("version", version)
+            .field("aggregate_type", aggregate_type)
+            .field("aggregate_id", aggregate_id)
+            .field("key", key)
+            .field("topic", topic)
+            .field("payload", &Shown(payload.get().as_bytes()))
+            .finish()
     }
 }

@@ -1,16 +1,18 @@
 //! What a store of processes keeps, and what it is asked.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use jiff::Timestamp;
 use jitney_core::outbox::OutboxEvent;
+use jitney_core::personal::Shown;
 use jitney_core::{Id, Metadata};
 
 use super::{Cause, ParkedInput};
 use crate::{Error, ErrorKind, Position};
 
 /// A process as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredProcess {
     /// Its key.
     pub key: String,
@@ -229,5 +231,30 @@ impl PendingDeadline {
     /// As [`Metadata::from_json`].
     pub fn cause_from(id: &str, metadata: &str) -> Result<Cause, serde_json::Error> {
         Ok(Cause { id: Id::from(id), metadata: Metadata::from_json(metadata.as_bytes())? })
+    }
+}
+
+impl fmt::Debug for StoredProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StoredProcess {
+            key,
+            version,
+            state_version,
+            state,
+            compensations,
+            completed,
+            started_at,
+            updated_at,
+        } = self;
+        f.debug_struct("StoredProcess")
+            .field("key", key)
+            .field("version", version)
+            .field("state_version", state_version)
+            .field("state", &Shown(state.as_bytes()))
+            .field("compensations", &Shown(compensations.as_bytes()))
+            .field("completed", completed)
+            .field("started_at", started_at)
+            .field("updated_at", updated_at)
+            .finish()
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jitney_core::Id;
+use jitney_core::personal::Sealer;
 
 use super::{
     DueDeadlines, ListProcesses, Loaded, ParkedInput, PendingDeadline, ProcessCommit, ProcessCounts,
@@ -20,6 +21,12 @@ use crate::{Error, Position};
 pub trait ProcessStore: fmt::Debug + Send + Sync + 'static {
     /// What it is and where, for messages; without credentials.
     fn describe(&self) -> String;
+
+    /// What seals the personal data of processes, where the store was given something. A runner seals what it stores, and opens
+    /// what it reads; the store keeps texts as they are.
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        None
+    }
 
     /// The processes of `inputs`, each the key of a process and the id of an event, and which of the inputs were handled.
     ///

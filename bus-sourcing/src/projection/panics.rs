@@ -9,12 +9,15 @@ use jitney_core::panic_message;
 use super::{Projecting, Projection};
 use crate::StoredEvent;
 
-/// Applies `events`. A panic is an error that is worth another try, as that of a handler of the bus is.
+/// Applies `events`, unless one of them could not be opened. A panic is an error that is worth another try, as that of a handler of the bus is.
 pub(super) async fn apply<P: Projection>(
     projection: &P,
     events: &[StoredEvent],
     at: &mut Projecting<'_, P::Connection>,
 ) -> Result<(), HandlerError> {
+    if let Some(error) = events.iter().find_map(StoredEvent::unopened) {
+        return Err(HandlerError::permanent(error));
+    }
     // Called inside, since also what makes the future may panic.
     let apply = async { projection.apply_batch(events, at).await };
     AssertUnwindSafe(apply).catch_unwind().await.unwrap_or_else(|panic| {

@@ -1,9 +1,11 @@
 //! Snapshots of what a repository loads and saves.
 
 use std::any::type_name;
+use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use jitney_core::personal::{Place, Sealer, has_sealed, tellable, written};
 use jitney_core::{Id, error_chain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 use super::Repository;
 use super::load::{AsOf, PAGE, Replay};
 use crate::aggregate_root::Loaded;
+use crate::sealing::{open_state, seal_state};
 use crate::{Aggregate, AggregateRoot, Error, ErrorKind, SnapshotPolicy, StoredSnapshot, StreamId};
 
 /// A command is not answered before its snapshot is saved, and has no reason to wait for longer.
@@ -21,9 +24,12 @@ const SAVE_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Snapshots<A> {
     policy: SnapshotPolicy,
     schema: Uuid,
-    write: fn(&A) -> Result<Vec<u8>, serde_json::Error>,
+    write: Write<A>,
     read: fn(&[u8]) -> Result<A, serde_json::Error>,
 }
+
+/// Writes a state, as JSON text in which personal data is open.
+type Write<A> = fn(&A) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>>;
 
 // A derived impl would ask for the same of `A`.
 impl<A> Clone for Snapshots<A> {
@@ -75,7 +81,11 @@ impl<A: Aggregate> Repository<A> {
         self.snapshots = Some(Snapshots {
             policy,
             schema: Uuid::new_v5(&Uuid::NAMESPACE_OID, stamp.as_bytes()),
-            write: |state| serde_json::to_vec(state),
+            write: |state| {
+                let mut json = Vec::new();
+                written(&mut json, |out| serde_json::to_writer(out, state))?;
+                Ok(json)
+            },
             read: |json| serde_json::from_slice(json),
         });
         Ok(self)
@@ -143,7 +153,17 @@ impl<A: Aggregate> Repository<A> {
         if snapshot.schema != snapshots.schema {
             return Err("it was made by another version of the state".to_owned());
         }
-        let state = (snapshots.read)(&snapshot.state).map_err(|error| error_chain(&error))?;
+        let sealer = self.store.sealer();
+        if sealer.is_none() && has_sealed(&snapshot.state) {
+            return Err(
+                "its personal data is sealed, and the store was given nothing that opens it".to_owned()
+            );
+        }
+        let name = name_of(snapshot.sequence, &snapshot.event_id);
+        let place = Place::state(stream.aggregate_type(), stream.aggregate_id(), &name);
+        let state = open_state(sealer, place, "its state", snapshot.state.into()).await;
+        let state = state.map_err(|error| error_chain(&error))?;
+        let state = (snapshots.read)(&state).map_err(|error| error_chain(&*tellable(&state, error)))?;
         let loaded = Loaded { snapshot_sequence: snapshot.sequence, since: Some(snapshot.time) };
         Ok(Some((Replay { state, sequence: snapshot.sequence, loaded }, snapshot.event_id)))
     }
@@ -159,14 +179,18 @@ impl<A: Aggregate> Repository<A> {
         }
         let saved = match (snapshots.write)(root.state()) {
             Ok(state) => {
-                let snapshot = StoredSnapshot::new(root.sequence(), last, snapshots.schema, now, state);
-                let saving = self.env.timeout(SAVE_WITHIN, store.save_snapshot(root.stream(), snapshot));
-                match saving.await {
+                let saving = async {
+                    let (stream, sequence) = (root.stream(), root.sequence());
+                    let state = sealed(self.store.sealer(), stream, sequence, &last, state).await?;
+                    let snapshot = StoredSnapshot::new(sequence, last, snapshots.schema, now, state);
+                    store.save_snapshot(stream, snapshot).await
+                };
+                match self.env.timeout(SAVE_WITHIN, saving).await {
                     Ok(saved) => saved.map_err(|error| error_chain(&error)),
                     Err(elapsed) => Err(elapsed.to_string()),
                 }
             }
-            Err(error) => Err(error_chain(&error)),
+            Err(error) => Err(error_chain(&*error)),
         };
         let stream = root.stream();
         match saved {
@@ -174,4 +198,21 @@ impl<A: Aggregate> Repository<A> {
             Err(error) => tracing::warn!(%stream, error, "making a snapshot failed; the events are stored"),
         }
     }
+}
+
+/// A state as it is stored. What is sealed in it opens in this snapshot alone.
+async fn sealed(
+    sealer: Option<&dyn Sealer>,
+    stream: &StreamId,
+    sequence: u64,
+    event_id: &Id,
+    state: Vec<u8>,
+) -> Result<Vec<u8>, Error> {
+    let name = name_of(sequence, event_id);
+    let place = Place::state(stream.aggregate_type(), stream.aggregate_id(), &name);
+    seal_state(sealer, place, &format!("the state in a snapshot of stream {stream}"), state).await
+}
+
+fn name_of(sequence: u64, event_id: &Id) -> String {
+    format!("snapshot {sequence} {event_id}")
 }

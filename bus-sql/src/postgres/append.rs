@@ -1,8 +1,8 @@
 //! Appends: one statement a stream, which finds the end of the stream, checks it, and stores the events.
 
 use jitney_sourcing::{
-    Append, Appended, Error, ErrorKind, Expected, Filter, NewEvent, Position, StoredEvent, StreamAppend,
-    StreamAppended,
+    Append, Appended, Error, ErrorKind, Expected, Filter, NewEvent, Position, Sealing, StoredEvent,
+    StreamAppend, StreamAppended,
 };
 use sqlx::{Connection, PgConnection, Row};
 
@@ -14,6 +14,14 @@ use super::row::{from_u64, position};
 use super::schema::Schema;
 use crate::correlation::number;
 use crate::outbox::rows;
+
+/// What an append leads to in its transaction, beside the events, and what opens them for it.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    pub(super) outbox: Option<&'a Filter>,
+    pub(super) inline: &'a Inline,
+    pub(super) sealing: &'a Sealing,
+}
 
 /// How often an append is tried whose reason to fail has gone by the time that it is looked for.
 const ATTEMPTS: usize = 10;
@@ -94,13 +102,12 @@ const BY_ID: &str = "events_by_id";
 pub(super) async fn append(
     connection: &mut PgConnection,
     schema: &Schema,
-    outbox: Option<&Filter>,
-    inline: &Inline,
+    beside: Beside<'_>,
     append: Append,
 ) -> Result<(Appended, Vec<StoredEvent>), Error> {
     let parts = prepared(append)?;
-    let ([part], None, true) = (&parts[..], outbox, inline.is_empty()) else {
-        return all(connection, schema, outbox, inline, &parts, Effect::Possible).await;
+    let ([part], None, true) = (&parts[..], beside.outbox, beside.inline.is_empty()) else {
+        return all(connection, schema, beside, &parts, Effect::Possible).await;
     };
     for _ in 0..ATTEMPTS {
         // The statement is its own transaction: an error behind it may be one of the commit.
@@ -120,19 +127,17 @@ pub(super) async fn append(
 pub(super) async fn append_in(
     connection: &mut PgConnection,
     schema: &Schema,
-    outbox: Option<&Filter>,
-    inline: &Inline,
+    beside: Beside<'_>,
     append: Append,
 ) -> Result<Appended, Error> {
     let parts = prepared(append)?;
-    Ok(all(connection, schema, outbox, inline, &parts, Effect::None).await?.0)
+    Ok(all(connection, schema, beside, &parts, Effect::None).await?.0)
 }
 
 async fn all(
     connection: &mut PgConnection,
     schema: &Schema,
-    outbox: Option<&Filter>,
-    inline: &Inline,
+    beside: Beside<'_>,
     parts: &[Part],
     effect_of_commit: Effect,
 ) -> Result<(Appended, Vec<StoredEvent>), Error> {
@@ -140,7 +145,7 @@ async fn all(
     for _ in 0..ATTEMPTS {
         let mut transaction = connection.begin().await.map_err(open)?;
         lock(&mut transaction, schema, parts).await.map_err(open)?;
-        inline.announce(&mut transaction).await.map_err(open)?;
+        beside.inline.announce(&mut transaction).await.map_err(open)?;
         let mut stored = Vec::with_capacity(parts.len());
         for part in parts {
             match store(&mut transaction, schema, part).await {
@@ -151,14 +156,15 @@ async fn all(
             }
         }
         if stored.len() == parts.len() {
-            if let Some(filter) = outbox {
+            if let Some(filter) = beside.outbox {
                 for (part, stored) in parts.iter().zip(&stored) {
                     let first = stored.first_sequence(part);
                     let rows = rows(&part.append, first, filter)?;
                     insert(&mut transaction, schema, &rows).await.map_err(open)?;
                 }
             }
-            let events = inline.apply(&mut transaction, schema, parts, &stored).await?;
+            let Beside { inline, sealing, .. } = beside;
+            let events = inline.apply(&mut transaction, schema, sealing, parts, &stored).await?;
             let committed = transaction.commit().await;
             committed.map_err(|error| failed(&doing(parts), error, effect_of_commit))?;
             return Ok((appended(&stored, parts), events));

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney_core::Env;
+use jitney_core::personal::Sealer;
 use jitney_sourcing::projection::MakeInline;
-use jitney_sourcing::{Error, ErrorKind, Filter, Projection};
+use jitney_sourcing::{Error, ErrorKind, Filter, Projection, Sealing};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -29,6 +30,7 @@ pub struct PostgresStoreBuilder {
     schema: String,
     outbox: Option<Filter>,
     inline: Vec<MakeInline<PostgresReadModel>>,
+    sealing: Sealing,
     max_connections: u32,
     acquire_timeout: Duration,
     env: Env,
@@ -58,6 +60,7 @@ impl PostgresStoreBuilder {
             schema: Schema::DEFAULT.to_owned(),
             outbox: None,
             inline: Vec::new(),
+            sealing: Sealing::default(),
             max_connections: 24,
             acquire_timeout: Duration::from_secs(30),
             env: Env::system(),
@@ -101,6 +104,12 @@ impl PostgresStoreBuilder {
     /// How long to wait for a free connection of the store's own pool; 30 seconds unless told.
     pub fn acquire_timeout(mut self, limit: Duration) -> Self {
         self.acquire_timeout = limit;
+        self
+    }
+
+    /// Has `sealer` seal the personal data of whatever goes into the schema, as [`PostgresStore::sealed_by`].
+    pub fn sealed_by(mut self, sealer: impl Sealer) -> Self {
+        self.sealing = Sealing::by(sealer);
         self
     }
 
@@ -148,6 +157,7 @@ impl PostgresStoreBuilder {
         };
         let place = place(&pool.connect_options());
         let store = PostgresStore::new(self.env.clone(), pool, schema, self.outbox, &place);
+        let store = store.with_sealing(self.sealing);
         if self.inline.is_empty() {
             return Ok(store);
         }

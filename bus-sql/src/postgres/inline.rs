@@ -1,7 +1,7 @@
 //! Inline projections in the transaction of an append.
 
 use jitney_sourcing::projection::InlineProjection;
-use jitney_sourcing::{Error, ErrorKind, NewEvent, StoredEvent};
+use jitney_sourcing::{Error, ErrorKind, NewEvent, Sealing, StoredEvent};
 use sqlx::{PgConnection, Row};
 
 use super::append::{Part, Stored};
@@ -59,6 +59,7 @@ impl Inline {
         &self,
         connection: &mut PgConnection,
         schema: &Schema,
+        sealing: &Sealing,
         parts: &[Part],
         stored: &[Stored],
     ) -> Result<Vec<StoredEvent>, Error> {
@@ -70,6 +71,7 @@ impl Inline {
         for (part, stored) in parts.iter().zip(stored) {
             events.extend(with_places(connection, schema, part, stored).await.map_err(unanswered)?);
         }
+        let events = sealing.open(events).await?;
         let mut path: Option<String> = None;
         for projection in &self.projections {
             if !events.iter().any(|event| projection.is_for(event)) {

@@ -110,6 +110,7 @@ impl PostgresOutbox {
     /// As [`publish`](Self::publish).
     pub async fn add(&self, connection: &mut PgConnection, event: OutboxEvent) -> Result<Id, Error> {
         let id = event.head.event_id.clone();
+        let event = self.store.sealing().seal_outgoing(event).await?;
         let failed = |error| failed("putting an event into the outbox", error, Effect::None);
         insert(connection, self.store.schema(), &[Row::new(event)?]).await.map_err(failed)?;
         if self.notifies {

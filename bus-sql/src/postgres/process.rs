@@ -9,6 +9,7 @@ mod parked;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jitney_core::Id;
+use jitney_core::personal::Sealer;
 use jitney_sourcing::process::{
     DueDeadlines, ListProcesses, Loaded, ParkedInput, PendingDeadline, ProcessCommit, ProcessCounts,
     ProcessInfo, ProcessStep, ProcessStore, StoredProcess,
@@ -65,6 +66,10 @@ impl PostgresProcessStore {
 impl ProcessStore for PostgresProcessStore {
     fn describe(&self) -> String {
         format!("the processes in schema `{}` of PostgreSQL", self.store.schema().name())
+    }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.store.sealing().sealer()
     }
 
     async fn load(&self, process: &str, inputs: &[(String, Id)]) -> Result<Loaded, Error> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jitney_core::Id;
+use jitney_core::personal::mention_of;
 use jitney_sourcing::{Error, SnapshotStore, StoredSnapshot, StreamId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -25,6 +26,8 @@ ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET
     time_ms = excluded.time_ms, state = excluded.state, checksum = excluded.checksum";
 
 const DELETE: &str = "DELETE FROM {schema}.snapshots WHERE aggregate_type = $1 AND aggregate_id = $2";
+
+const DELETE_OF: &str = "DELETE FROM {schema}.snapshots WHERE position($1::bytea IN state) > 0";
 
 #[async_trait]
 impl SnapshotStore for PostgresStore {
@@ -61,6 +64,14 @@ impl SnapshotStore for PostgresStore {
         let doing = || format!("deleting the snapshot of stream {stream}");
         let deleted = query.execute(&mut *connection).await;
         deleted.map(drop).map_err(|error| failed(&doing(), error, Effect::Possible))
+    }
+
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        let mut connection = self.connection().await?;
+        let query = sqlx::query(self.schema().sql(DELETE_OF)).bind(mention_of(subject).into_bytes());
+        let deleted = query.execute(&mut *connection).await;
+        let failed = |error| failed("deleting the snapshots of a subject", error, Effect::Possible);
+        Ok(deleted.map_err(failed)?.rows_affected())
     }
 }
 

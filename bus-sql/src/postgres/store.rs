@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jitney_core::personal::Sealer;
 use jitney_core::{Env, Id};
 use jitney_sourcing::{
-    Append, Appended, Error, EventStore, Expected, Filter, ListStreams, Page, Position, ReadStream,
+    Append, Appended, Error, EventStore, Expected, Filter, ListStreams, Page, Position, ReadStream, Sealing,
     SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState, StreamsPerAppend,
     TransactionalStore,
 };
@@ -14,6 +15,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::watch;
 
+use super::append::Beside;
 use super::config::PostgresStoreBuilder;
 use super::error::{Effect, failed};
 use super::inline::Inline;
@@ -45,7 +47,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// which one that is; the gauge `jitney_store_held_back` has the number of events behind it, as of the last
 /// [`watermark`](Self::watermark) or the last [`wait`](EventStore::wait) of a reader.
 #[derive(Debug, Clone)]
-pub struct PostgresStore(Arc<Inner>);
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+    sealing: Sealing,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -93,13 +98,32 @@ impl PostgresStore {
     pub(super) fn new(env: Env, pool: PgPool, schema: Schema, outbox: Option<Filter>, place: &str) -> Self {
         let description = format!("the event store in schema `{}` of PostgreSQL at {place}", schema.name());
         let (inline, news) = (Inline::default(), News::new());
-        PostgresStore(Arc::new(Inner { env, pool, schema, outbox, inline, description, news }))
+        let inner = Inner { env, pool, schema, outbox, inline, description, news };
+        PostgresStore { inner: Arc::new(inner), sealing: Sealing::default() }
+    }
+
+    /// The same store, with the same connections. Has `sealer` seal the personal data of whatever goes into it, into its outbox, and into
+    /// processes beside it, and open it for who reads. A store that was given none refuses events with personal data. Where it
+    /// has inline projections, [`PostgresStoreBuilder::sealed_by`] is the one to call, for what they make of events that are there.
+    ///
+    /// Keys belong into a database of their own: so a copy of this one does not bring a forgotten key back.
+    #[must_use]
+    pub fn sealed_by(self, sealer: impl Sealer) -> Self {
+        self.with_sealing(Sealing::by(sealer))
+    }
+
+    pub(super) fn with_sealing(self, sealing: Sealing) -> Self {
+        PostgresStore { sealing, ..self }
+    }
+
+    pub(super) fn sealing(&self) -> &Sealing {
+        &self.sealing
     }
 
     /// Another store on the same connections, which keeps `inline` up.
     pub(super) fn with_inline(&self, inline: Inline) -> Self {
-        let Inner { env, pool, schema, outbox, description, .. } = &*self.0;
-        PostgresStore(Arc::new(Inner {
+        let Inner { env, pool, schema, outbox, description, .. } = &*self.inner;
+        let inner = Inner {
             env: env.clone(),
             pool: pool.clone(),
             schema: schema.clone(),
@@ -107,12 +131,13 @@ impl PostgresStore {
             inline,
             description: description.clone(),
             news: News::new(),
-        }))
+        };
+        PostgresStore { inner: Arc::new(inner), sealing: self.sealing.clone() }
     }
 
     /// The connections, for transactions of the application's own.
     pub fn pool(&self) -> &PgPool {
-        &self.0.pool
+        &self.inner.pool
     }
 
     /// What holds readers of all events back.
@@ -136,7 +161,7 @@ impl PostgresStore {
     ///
     /// Outside a tokio runtime.
     pub fn wake_readers(&self) {
-        let Inner { env, pool, schema, news, .. } = &*self.0;
+        let Inner { env, pool, schema, news, .. } = &*self.inner;
         news.tell(env, pool, schema);
     }
 
@@ -146,31 +171,32 @@ impl PostgresStore {
     ///
     /// Dropping the future leaves some of them open for a while.
     pub async fn close(&self) {
-        self.0.news.close();
-        self.0.pool.close().await;
+        self.inner.news.close();
+        self.inner.pool.close().await;
     }
 
     pub(super) fn env(&self) -> &Env {
-        &self.0.env
+        &self.inner.env
     }
 
     pub(super) fn news(&self) -> &News {
-        &self.0.news
+        &self.inner.news
     }
 
     /// Hears of news from now on.
     pub(super) fn listen(&self) -> watch::Receiver<u64> {
-        self.0.news.listen(&self.0.env, &self.0.pool, &self.0.schema)
+        self.inner.news.listen(&self.inner.env, &self.inner.pool, &self.inner.schema)
     }
 
     pub(super) fn schema(&self) -> &Schema {
-        &self.0.schema
+        &self.inner.schema
     }
 
     pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let acquired = self.0.pool.acquire().await;
-        acquired
-            .map_err(|error| failed(&format!("connecting to {}", self.0.description), error, Effect::None))
+        let acquired = self.inner.pool.acquire().await;
+        acquired.map_err(|error| {
+            failed(&format!("connecting to {}", self.inner.description), error, Effect::None)
+        })
     }
 
     async fn set_state(
@@ -197,14 +223,15 @@ impl EventStore for PostgresStore {
     }
 
     fn describe(&self) -> String {
-        self.0.description.clone()
+        self.inner.description.clone()
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
+        let append = self.sealing.seal(append).await?;
         let mut connection = self.connection().await?;
-        let Inner { schema, outbox, inline, .. } = &*self.0;
-        let (appended, events) =
-            append::append(&mut connection, schema, outbox.as_ref(), inline, append).await?;
+        let Inner { schema, outbox, inline, .. } = &*self.inner;
+        let beside = Beside { outbox: outbox.as_ref(), inline, sealing: &self.sealing };
+        let (appended, events) = append::append(&mut connection, schema, beside, append).await?;
         drop(connection);
         self.wake_readers();
         inline.tell(&events).await;
@@ -213,17 +240,24 @@ impl EventStore for PostgresStore {
 
     async fn read_stream(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
         let mut connection = self.connection().await?;
-        read::stream(&mut connection, self.schema(), stream, read).await
+        let events = read::stream(&mut connection, self.schema(), stream, read).await?;
+        // What opens may need a connection.
+        drop(connection);
+        self.sealing.open(events).await
     }
 
     async fn find_event(&self, stream: &StreamId, event_id: &Id) -> Result<Option<StoredEvent>, Error> {
         let mut connection = self.connection().await?;
-        read::find(&mut connection, self.schema(), stream, event_id).await
+        let event = read::find(&mut connection, self.schema(), stream, event_id).await?;
+        drop(connection);
+        self.sealing.open_found(event).await
     }
 
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
         let mut connection = self.connection().await?;
-        read::all(&mut connection, self.schema(), after, filter, limit).await
+        let page = read::all(&mut connection, self.schema(), after, filter, limit).await?;
+        drop(connection);
+        self.sealing.open_page(page).await
     }
 
     async fn end(&self) -> Result<Position, Error> {
@@ -237,7 +271,7 @@ impl EventStore for PostgresStore {
     }
 
     async fn wait(&self, after: &Position, at_most: Duration) -> Result<(), Error> {
-        let Inner { env, pool, schema, news, .. } = &*self.0;
+        let Inner { env, pool, schema, news, .. } = &*self.inner;
         let place = row::place(after)?;
         // Before the look at the tables: what comes behind it is heard.
         let mut heard = news.listen(env, pool, schema);
@@ -290,13 +324,19 @@ impl EventStore for PostgresStore {
     fn snapshots(&self) -> Option<&dyn SnapshotStore> {
         Some(self)
     }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealing.sealer()
+    }
 }
 
 impl TransactionalStore for PostgresStore {
     type Connection = PgConnection;
 
     async fn append_in(&self, connection: &mut PgConnection, append: Append) -> Result<Appended, Error> {
-        let Inner { schema, outbox, inline, .. } = &*self.0;
-        append::append_in(connection, schema, outbox.as_ref(), inline, append).await
+        let append = self.sealing.seal(append).await?;
+        let Inner { schema, outbox, inline, .. } = &*self.inner;
+        let beside = Beside { outbox: outbox.as_ref(), inline, sealing: &self.sealing };
+        append::append_in(connection, schema, beside, append).await
     }
 }

@@ -72,6 +72,7 @@ pub(super) async fn append_on(
             inserted.map_err(|error| store.failed("putting events into the outbox", error))?;
         }
     }
+    let events = store.sealing().open(events).await?;
     store.inline().apply(connection, &events).await?;
     let appended = all().map(|(part, place)| StreamAppended::behind(place.last, part.events.len()));
     let position = Position::at([u64::try_from(newest).unwrap_or_default()]);

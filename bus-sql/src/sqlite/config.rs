@@ -6,8 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jitney_core::Env;
+use jitney_core::personal::Sealer;
 use jitney_sourcing::projection::MakeInline;
-use jitney_sourcing::{Error, ErrorKind, Filter, Projection};
+use jitney_sourcing::{Error, ErrorKind, Filter, Projection, Sealing};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
@@ -46,6 +47,7 @@ pub struct SqliteStoreBuilder {
     poll: Duration,
     outbox: Option<Filter>,
     inline: Vec<MakeInline<SqliteReadModel>>,
+    sealing: Sealing,
     env: Env,
 }
 
@@ -66,6 +68,7 @@ impl SqliteStoreBuilder {
             poll: Duration::from_millis(25),
             outbox: None,
             inline: Vec::new(),
+            sealing: Sealing::default(),
             env: Env::system(),
         }
     }
@@ -110,6 +113,12 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// Has `sealer` seal the personal data of whatever goes into the database, as [`SqliteStore::sealed_by`].
+    pub fn sealed_by(mut self, sealer: impl Sealer) -> Self {
+        self.sealing = Sealing::by(sealer);
+        self
+    }
+
     /// Waits by the clock of `env`.
     pub fn env(mut self, env: Env) -> Self {
         self.env = env;
@@ -150,7 +159,7 @@ impl SqliteStoreBuilder {
         };
         let env = self.env.clone();
         let store = SqliteStore::new(writer, readers, place, !in_memory, self.outbox, self.poll, env);
-        opened(store, &self.inline, &self.env).await
+        opened(store.with_sealing(self.sealing), &self.inline, &self.env).await
     }
 
     /// Uses `pool` for reading and writing, as it is set up, and brings the schema up to date.
@@ -164,7 +173,7 @@ impl SqliteStoreBuilder {
         let place = path.map_or_else(|| IN_MEMORY.to_owned(), |path| in_file(&path));
         let env = self.env.clone();
         let store = SqliteStore::new(pool.clone(), pool, place, durable, self.outbox, self.poll, env);
-        opened(store, &self.inline, &self.env).await
+        opened(store.with_sealing(self.sealing), &self.inline, &self.env).await
     }
 
     /// The one writing connection. A change to a write-ahead log does not wait for other processes by itself.

@@ -71,6 +71,7 @@ impl SqliteOutbox {
     /// As [`publish`](Self::publish).
     pub async fn add(&self, connection: &mut SqliteConnection, event: OutboxEvent) -> Result<Id, Error> {
         let id = event.head.event_id.clone();
+        let event = self.store.sealing().seal_outgoing(event).await?;
         let inserted = insert(connection, &[Row::new(event)?]).await;
         inserted.map_err(|error| self.store.failed("putting an event into the outbox", error))?;
         Ok(id)

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jitney_core::personal::mention_of;
 use jitney_sourcing::{Error, SnapshotStore, StoredSnapshot, StreamId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -45,6 +46,14 @@ impl SnapshotStore for SqliteStore {
         let deleted = query.execute(self.writer()).await;
         deleted.map_err(|error| self.failed(&format!("deleting the snapshot of stream {stream}"), error))?;
         Ok(())
+    }
+
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        let sql = "DELETE FROM jitney_snapshots WHERE instr(state, ?1) > 0";
+        let query = sqlx::query(sql).bind(mention_of(subject).into_bytes());
+        let deleted = query.execute(self.writer()).await;
+        let deleted = deleted.map_err(|error| self.failed("deleting the snapshots of a subject", error))?;
+        Ok(deleted.rows_affected())
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jitney_core::personal::Sealer;
 use jitney_core::{Env, Id};
 use jitney_sourcing::{
     Append, Appended, Error, ErrorKind, EventStore, Expected, Filter, ListStreams, Page, Position,
-    ReadStream, SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState,
+    ReadStream, Sealing, SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState,
     StreamsPerAppend, TransactionalStore,
 };
 use sqlx::pool::PoolConnection;
@@ -43,6 +44,7 @@ pub struct SqliteStore {
     place: Arc<str>,
     outbox: Option<Arc<Filter>>,
     inline: Arc<Inline>,
+    sealing: Sealing,
     env: Env,
     durable: bool,
 }
@@ -109,12 +111,32 @@ impl SqliteStore {
     ) -> Self {
         let news = Arc::new(News::new(poll, env.clone()));
         let (place, outbox) = (place.into(), outbox.map(Arc::new));
-        SqliteStore { writer, readers, news, place, outbox, inline: Arc::default(), env, durable }
+        let (inline, sealing) = (Arc::default(), Sealing::default());
+        SqliteStore { writer, readers, news, place, outbox, inline, sealing, env, durable }
     }
 
     /// The same store, which keeps `inline` up.
     pub(super) fn with_inline(self, inline: Inline) -> Self {
         SqliteStore { inline: Arc::new(inline), ..self }
+    }
+
+    /// The same store, with the same connections. Has `sealer` seal the personal data of whatever goes into it, into its outbox, and into
+    /// processes beside it, and open it for who reads. A store that was given none refuses events with personal data. Where it
+    /// has inline projections, [`SqliteStoreBuilder::sealed_by`] is the one to call, for what they make of events that are there.
+    ///
+    /// Keys belong into a database of their own: so a copy of this one does not bring a forgotten key back, and a new key can be
+    /// stored while a transaction is open here.
+    #[must_use]
+    pub fn sealed_by(self, sealer: impl Sealer) -> Self {
+        self.with_sealing(Sealing::by(sealer))
+    }
+
+    pub(super) fn with_sealing(self, sealing: Sealing) -> Self {
+        SqliteStore { sealing, ..self }
+    }
+
+    pub(super) fn sealing(&self) -> &Sealing {
+        &self.sealing
     }
 
     /// What its appends keep up.
@@ -211,6 +233,7 @@ impl EventStore for SqliteStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
+        let append = self.sealing.seal(append).await?;
         append.check()?;
         let mut transaction = self.begin().await?;
         let (appended, events) = append_on(self, &mut transaction, append).await?;
@@ -222,15 +245,17 @@ impl EventStore for SqliteStore {
     }
 
     async fn read_stream(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
-        read::read_stream(self, stream, read).await
+        self.sealing.open(read::read_stream(self, stream, read).await?).await
     }
 
     async fn find_event(&self, stream: &StreamId, event_id: &Id) -> Result<Option<StoredEvent>, Error> {
-        read::find_event(self, stream, event_id).await
+        self.sealing.open_found(read::find_event(self, stream, event_id).await?).await
     }
 
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
-        read::all(self, &mut *self.reader().await?, after, filter, limit).await
+        let page = read::all(self, &mut *self.reader().await?, after, filter, limit).await?;
+        // The connection has gone back: what opens may need one.
+        self.sealing.open_page(page).await
     }
 
     async fn end(&self) -> Result<Position, Error> {
@@ -268,6 +293,10 @@ impl EventStore for SqliteStore {
     fn snapshots(&self) -> Option<&dyn SnapshotStore> {
         Some(self)
     }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealing.sealer()
+    }
 }
 
 impl TransactionalStore for SqliteStore {
@@ -285,6 +314,7 @@ impl TransactionalStore for SqliteStore {
     /// As [`EventStore::append`]; of kind [`Invalid`](ErrorKind::Invalid) when no transaction of sqlx is open on the
     /// connection.
     async fn append_in(&self, connection: &mut SqliteConnection, append: Append) -> Result<Appended, Error> {
+        let append = self.sealing.seal(append).await?;
         append.check()?;
         if !connection.is_in_transaction() {
             let what = "appending in a transaction: the connection has none open; begin one with `SqliteStore::begin`";

@@ -7,7 +7,7 @@ use super::fixture::Disturbance;
 use super::trial::Trial;
 use super::{
     appends, batches, commands, correlations, durability, fidelity, global_reads, killed_writers, model,
-    races, reads, rehydration, secrets, snapshots, streams, upcasts,
+    personal, races, reads, rehydration, secrets, snapshots, streams, upcasts,
 };
 use crate::conformance::failure::Outcome;
 
@@ -30,6 +30,8 @@ pub(super) enum Need {
     Correlations,
     Durable,
     DurableSnapshots,
+    Sealing,
+    SealedSnapshots,
     AnyType,
     Restarts,
     Kills,
@@ -53,6 +55,10 @@ impl Need {
             Need::DurableSnapshots => {
                 (capabilities.durable && capabilities.snapshots, "the store keeps no snapshots over a crash")
             }
+            Need::Sealing => (fixture.seals(), SEALS_NOTHING),
+            Need::SealedSnapshots => {
+                (fixture.seals() && capabilities.snapshots, "the store seals nothing, or keeps no snapshots")
+            }
             Need::AnyType => (fixture.takes_any_aggregate_type(), "aggregate types must be plain"),
             Need::Restarts => (fixture.can_disturb(Disturbance::Restart), "the fixture restarts no server"),
             Need::Kills => (fixture.can_disturb(Disturbance::Kill), "the fixture kills no server"),
@@ -65,15 +71,17 @@ impl Need {
     /// The capability that such a check proves, as [`StoreCapabilities`](jitney_sourcing::StoreCapabilities) names it.
     pub(super) fn capability(self) -> Option<&'static str> {
         match self {
-            Need::Nothing | Need::AnyType | Need::Secret => None,
+            Need::Nothing | Need::Sealing | Need::AnyType | Need::Secret => None,
             Need::OneOrder => Some("one_order"),
             Need::SeveralStreams | Need::Limits => Some("streams_per_append"),
-            Need::Snapshots | Need::DurableSnapshots => Some("snapshots"),
+            Need::Snapshots | Need::SealedSnapshots | Need::DurableSnapshots => Some("snapshots"),
             Need::Correlations => Some("correlations"),
             Need::Durable | Need::Restarts | Need::Kills | Need::Writer => Some("durable"),
         }
     }
 }
+
+const SEALS_NOTHING: &str = "the fixture opens no store that seals";
 
 macro_rules! checks {
     ($($module:ident::$name:ident, $need:ident, $promise:literal;)*) => {
@@ -138,6 +146,11 @@ checks! {
     snapshots::returns_snapshots_as_they_are_found, Snapshots, "a snapshot comes back as it was saved, whatever is wrong with it";
     rehydration::loads_from_snapshots, Snapshots, "a repository begins with the snapshot and goes on with the events";
     rehydration::passes_over_wrong_snapshots, Snapshots, "a snapshot that is wrong changes no state, and is warned of";
+    personal::refuses_personal_data_that_nothing_seals, Nothing, "an event with personal data is refused, unless the store was given what seals it";
+    personal::stores_personal_data_sealed, Sealing, "personal data is sealed where it is stored, and opened where it is read";
+    personal::opens_personal_data_in_its_place_alone, Sealing, "what was sealed for one event opens in no other, which can be read beside the rest";
+    personal::stores_and_reads_nothing_without_keys, Sealing, "while no key is to be had, personal data is neither stored nor read, and the rest is";
+    personal::keeps_snapshots_sealed, SealedSnapshots, "personal data is sealed in snapshots, and those of a subject are forgotten";
     upcasts::reads_old_versions, Nothing, "an event of an old version is read as the new type";
     upcasts::names_what_it_cannot_read, Nothing, "what cannot be read is named, and is there untouched";
     races::one_writer_wins_each_sequence, Nothing, "of writers that expect the same sequence, one succeeds";

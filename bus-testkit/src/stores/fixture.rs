@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::Env;
-use jitney_sourcing::{Error, EventStore};
+use jitney_core::personal::Sealer;
+use jitney_sourcing::{Error, ErrorKind, EventStore};
 
 /// A store under test: opens handles that all reach the same events.
 #[async_trait]
@@ -18,6 +19,21 @@ pub trait StoreFixture: Send + Sync {
     ///
     /// When the store cannot be opened; the check then fails.
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error>;
+
+    /// Whether the store can be given what seals personal data: [`sealed_store`](Self::sealed_store) opens it so.
+    fn seals(&self) -> bool {
+        false
+    }
+
+    /// Opens the store as [`store`](Self::store) does, with `sealer` for its personal data.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be opened; the check then fails.
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        drop(sealer);
+        Err(Error::new(ErrorKind::Unsupported, "opening a store that seals: the fixture does not say how"))
+    }
 
     /// Makes what the store needs before it can keep streams of these aggregate types, such as topics. It is called before
     /// the store is opened for a check, with the types of that check.

@@ -61,6 +61,11 @@ macro_rules! store_conformance_tests {
             returns_snapshots_as_they_are_found
             loads_from_snapshots
             passes_over_wrong_snapshots
+            refuses_personal_data_that_nothing_seals
+            stores_personal_data_sealed
+            opens_personal_data_in_its_place_alone
+            stores_and_reads_nothing_without_keys
+            keeps_snapshots_sealed
             reads_old_versions
             names_what_it_cannot_read
             one_writer_wins_each_sequence

@@ -3,6 +3,7 @@
 mod appending;
 mod opening;
 mod reading;
+mod sealing;
 mod snapshots;
 
 use std::collections::{HashMap, HashSet};
@@ -12,9 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jitney_core::Id;
+use jitney_core::personal::Sealer;
 use jitney_sourcing::{
     Append, Appended, Error, EventStore, Expected, Filter, ListStreams, MemoryStore, Page, Position,
-    ReadStream, SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState,
+    ReadStream, Sealing, SnapshotStore, StoreCapabilities, StoredEvent, StreamId, StreamInfo, StreamState,
     StreamsPerAppend,
 };
 
@@ -101,6 +103,13 @@ pub(crate) enum Fault {
     LosesSnapshots,
     RepairsSnapshots,
     LosesSnapshotsOnRestore,
+    // Personal data.
+    TakesOpenPersonalData,
+    StoresPersonalDataOpen,
+    LeavesPersonalDataSealed,
+    DropsWhatItCannotOpen,
+    ReadsOnWithoutKeys,
+    KeepsSnapshotsOfASubject,
     // Races.
     ChecksThenAppends,
     // Handles and servers.
@@ -145,6 +154,7 @@ pub(crate) struct Broken {
     pub(crate) shared: Arc<Shared>,
     pub(crate) fault: Option<Fault>,
     pub(crate) streams: StreamsPerAppend,
+    pub(crate) sealing: Sealing,
 }
 
 impl std::fmt::Debug for Broken {
@@ -192,19 +202,21 @@ impl EventStore for Broken {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
-        self.append_broken(append).await
+        self.append_broken(self.seal_broken(append).await?).await
     }
 
     async fn read_stream(&self, stream: &StreamId, read: ReadStream) -> Result<Vec<StoredEvent>, Error> {
-        self.read_stream_broken(stream, read).await
+        self.open_broken(self.read_stream_broken(stream, read).await?).await
     }
 
     async fn find_event(&self, stream: &StreamId, event_id: &Id) -> Result<Option<StoredEvent>, Error> {
-        self.find_event_broken(stream, event_id).await
+        let found = self.find_event_broken(stream, event_id).await?;
+        Ok(self.open_broken(found.into_iter().collect()).await?.pop())
     }
 
     async fn read_all(&self, after: &Position, filter: &Filter, limit: usize) -> Result<Page, Error> {
-        self.read_all_broken(after, filter, limit).await
+        let page = self.read_all_broken(after, filter, limit).await?;
+        Ok(Page::new(self.open_broken(page.events).await?, page.position, page.at_end))
     }
 
     async fn end(&self) -> Result<Position, Error> {
@@ -283,6 +295,10 @@ impl EventStore for Broken {
 
     fn snapshots(&self) -> Option<&dyn SnapshotStore> {
         Some(self)
+    }
+
+    fn sealer(&self) -> Option<&dyn Sealer> {
+        self.sealing.sealer()
     }
 }
 

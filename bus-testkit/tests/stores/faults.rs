@@ -97,6 +97,12 @@ faults! {
     dropping_damaged_snapshots: DropsDamagedSnapshots is caught by [returns_snapshots_as_they_are_found] saying "and was found as None";
     losing_snapshots: LosesSnapshots is caught by [loads_from_snapshots] saying "the store has none";
     repairing_snapshots: RepairsSnapshots is caught by [passes_over_wrong_snapshots] saying "with a snapshot that is damaged, a counter at 10 behind event 5 is loaded at 1003";
+    taking_open_personal_data: TakesOpenPersonalData is caught by [refuses_personal_data_that_nothing_seals] saying "was taken";
+    storing_personal_data_open: StoresPersonalDataOpen is caught by [stores_personal_data_sealed] saying "is stored as";
+    leaving_personal_data_sealed: LeavesPersonalDataSealed is caught by [stores_personal_data_sealed] saying "was not opened";
+    dropping_what_cannot_be_opened: DropsWhatItCannotOpen is caught by [opens_personal_data_in_its_place_alone] saying "1 are read";
+    reading_on_without_keys: ReadsOnWithoutKeys is caught by [stores_and_reads_nothing_without_keys] saying "without keys, events are read";
+    keeping_snapshots_of_a_subject: KeepsSnapshotsOfASubject is caught by [keeps_snapshots_sealed] saying "whether its snapshot is there";
     forgetting_versions: ForgetsVersions is caught by [reads_old_versions] saying "events of old versions are not read";
     dropping_what_is_too_new: DropsWhatIsTooNew is caught by [names_what_it_cannot_read] saying "4 events were appended, and 3 are read";
     checking_then_appending: ChecksThenAppends is caught by [one_writer_wins_each_sequence] saying "of 8 writers that expected the stream at";

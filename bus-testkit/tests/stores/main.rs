@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jitney_sourcing::{Error, EventStore, StreamsPerAppend};
+use jitney_core::personal::Sealer;
+use jitney_sourcing::{Error, EventStore, Sealing, StreamsPerAppend};
 use jitney_testkit::conformance::Report;
 use jitney_testkit::stores::{self, Disturbance, StoreFixture};
 
@@ -37,12 +38,27 @@ impl Bench {
     }
 }
 
+impl Bench {
+    async fn open(&self, sealing: Sealing) -> Result<Arc<dyn EventStore>, Error> {
+        let Bench { shared, fault, streams } = self;
+        let store = Broken { shared: Arc::clone(shared), fault: *fault, streams: *streams, sealing };
+        store.open().await?;
+        Ok(Arc::new(store))
+    }
+}
+
 #[async_trait::async_trait]
 impl StoreFixture for Bench {
     async fn store(&self) -> Result<Arc<dyn EventStore>, Error> {
-        let store = Broken { shared: Arc::clone(&self.shared), fault: self.fault, streams: self.streams };
-        store.open().await?;
-        Ok(Arc::new(store))
+        self.open(Sealing::default()).await
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    async fn sealed_store(&self, sealer: Arc<dyn Sealer>) -> Result<Arc<dyn EventStore>, Error> {
+        self.open(Sealing::by(sealer)).await
     }
 
     fn patience(&self) -> Duration {

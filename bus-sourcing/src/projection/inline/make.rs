@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use futures_util::future::BoxFuture;
 use jitney_core::Env;
+use jitney_core::personal::Sealer;
 
 use super::InlineProjection;
 use crate::projection::handle::LOOK;
@@ -14,6 +15,7 @@ use crate::projection::running::RunningProjector;
 use crate::projection::step::Core;
 use crate::projection::worker::{Task, ensure};
 use crate::projection::{Build, BuildId, BuildState, Projection, Projector, ReadModel, panics};
+use crate::sealing::open_page;
 use crate::{Error, ErrorKind, EventStore, Filter, Page, Position, StoredEvent};
 
 /// A read model in the database of an event store, which can be kept up by the appends.
@@ -29,7 +31,8 @@ pub trait InlineReadModel: ReadModel {
         build: &BuildId,
     ) -> impl Future<Output = Result<Option<(Self::Transaction, Build, Position)>, Error>> + Send;
 
-    /// As [`EventStore::read_all`] of the store, in `transaction`: other connections may all be waiting for that.
+    /// As [`EventStore::read_all`] of the store, in `transaction`: other connections may all be waiting for that. Personal data is
+    /// left sealed.
     ///
     /// # Errors
     ///
@@ -51,7 +54,10 @@ pub trait InlineReadModel: ReadModel {
 }
 
 /// What is read in the transaction that holds everybody up: other connections may all be waiting for it.
-struct Locked<'a, M>(&'a M);
+struct Locked<'a, M> {
+    model: &'a M,
+    sealer: Option<&'a dyn Sealer>,
+}
 
 impl<M: InlineReadModel> ReadRest<M::Transaction> for Locked<'_, M> {
     fn read_rest<'a>(
@@ -61,7 +67,10 @@ impl<M: InlineReadModel> ReadRest<M::Transaction> for Locked<'_, M> {
         filter: &'a Filter,
         limit: usize,
     ) -> BoxFuture<'a, Result<Page, Error>> {
-        Box::pin(self.0.read_all(transaction, after, filter, limit))
+        Box::pin(async move {
+            let page = self.model.read_all(transaction, after, filter, limit).await?;
+            open_page(self.sealer, page).await
+        })
     }
 }
 
@@ -223,10 +232,9 @@ where
         return Ok(false);
     }
     let target = |_| vec![end.clone()];
+    let locked = Locked { model: &core.model, sealer: core.store.sealer() };
     let is_new = |event: &StoredEvent| !build.live_from.has_reached(event.position());
-    let Some(told) =
-        rest::apply(core, &Locked(&core.model), &mut transaction, &build, target, is_new).await?
-    else {
+    let Some(told) = rest::apply(core, &locked, &mut transaction, &build, target, is_new).await? else {
         return Ok(false);
     };
     core.model.make_inline(transaction).await?;

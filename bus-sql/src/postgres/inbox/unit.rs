@@ -36,7 +36,7 @@ impl UnitOfWork for PostgresUnit {
     async fn commit(self: Box<Self>, outputs: Vec<OutboxEvent>) -> Result<(), Error> {
         let PostgresUnit { id, owner, inbox } = *self;
         let mut transaction = owner.take_back()?;
-        let rows = outbox_rows(outputs)?;
+        let rows = outbox_rows(outputs, inbox.store.sealing()).await?;
         let is_whole = sqlx::query_scalar::<_, Option<String>>(IS_WHOLE).fetch_one(&mut *transaction).await;
         if is_whole.map_err(not_whole)? != id {
             return Err(was_ended(DOING));

@@ -37,7 +37,7 @@ impl UnitOfWork for SqliteUnit {
     async fn commit(self: Box<Self>, outputs: Vec<OutboxEvent>) -> Result<(), Error> {
         let SqliteUnit { mark, owner, inbox } = *self;
         let mut transaction = owner.take_back()?;
-        let rows = outbox_rows(outputs)?;
+        let rows = outbox_rows(outputs, inbox.store.sealing()).await?;
         if let Some(Mark { group, is_natural, key }) = mark {
             // A conflict may have rolled it back, behind which each statement is a transaction of its own.
             let query = sqlx::query_scalar(CONTAINS).bind(group).bind(is_natural).bind(key);

@@ -30,6 +30,13 @@ impl SnapshotStore for Broken {
         self.memory().save_snapshot(stream, snapshot).await
     }
 
+    async fn delete_snapshots_of(&self, subject: &str) -> Result<u64, Error> {
+        match self.fault {
+            Some(Fault::KeepsSnapshotsOfASubject) => Ok(1),
+            _ => self.memory().delete_snapshots_of(subject).await,
+        }
+    }
+
     async fn delete_snapshot(&self, stream: &StreamId) -> Result<(), Error> {
         match self.fault {
             Some(Fault::KeepsDeletedSnapshots) => Ok(()),
