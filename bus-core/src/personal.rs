@@ -23,6 +23,8 @@ use std::fmt::{self, Debug};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use memchr::memmem;
+
 use crate::{Error, Head, Id};
 
 /// The one field of a personal value that is open, or erased.
@@ -30,6 +32,9 @@ pub const OPEN: &str = "$personal";
 
 /// The one field of a personal value that is sealed.
 pub const SEALED: &str = "$sealed";
+
+/// How an open or an erased value begins, as [serde_json] writes it. In a text it would be escaped.
+const OPEN_START: &[u8] = br#"{"$personal":"#;
 
 thread_local! {
     static MET: Cell<Option<usize>> = const { Cell::new(None) };
@@ -61,6 +66,39 @@ pub fn meet() -> Result<(), NotCollected> {
     MET.set(Some(met + 1));
     Ok(())
 }
+
+/// How many open or erased values `payload` has where whoever seals it can see them. A value that was written into a text
+/// inside the payload, or flattened among other fields, is not seen.
+pub fn visible(payload: &[u8]) -> usize {
+    memmem::find_iter(payload, OPEN_START).count()
+}
+
+/// Checks that each of the values that [`collect`] has met can be seen in what was written.
+///
+/// # Errors
+///
+/// Where one of them hides: the payload is to be dropped, as nobody would seal it.
+pub fn check_visible(payload: &[u8], met: usize) -> Result<(), Hidden> {
+    match met == 0 || visible(payload) >= met {
+        true => Ok(()),
+        false => Err(Hidden),
+    }
+}
+
+/// A personal value was written where it cannot be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden;
+
+impl fmt::Display for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "personal data was written where it cannot be sealed: inside a text, such as JSON in a field, or flattened among \
+             other fields; give it a field of its own",
+        )
+    }
+}
+
+impl std::error::Error for Hidden {}
 
 /// A personal value was to be written where nobody seals it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +182,18 @@ mod tests {
         let inner = collect(|| (meet(), collect(|| (meet(), meet())).1));
         assert_eq!(inner, ((Ok(()), 2), 1));
         assert_eq!(meet(), Err(NotCollected));
+    }
+
+    #[test]
+    fn a_value_hides_in_a_text_and_among_other_fields() {
+        let value = r#"{"$personal":{"subject":"s","value":1}}"#;
+        let seen = format!("{{\"a\":{value},\"b\":[{value}]}}");
+        assert_eq!(check_visible(seen.as_bytes(), 2), Ok(()));
+        assert_eq!(check_visible(b"{}", 0), Ok(()));
+        let text = serde_json::to_string(&[value]).expect("a text is JSON");
+        assert_eq!(check_visible(text.as_bytes(), 1), Err(Hidden));
+        let flattened = format!("{{\"a\":1,{}", &value[1..]);
+        assert_eq!(check_visible(flattened.as_bytes(), 1), Err(Hidden));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From an event to a message.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::{Bus, OutgoingEvent};
 use crate::codec::{Destination, EncodePayload, JsonPayload};
 use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
-use crate::personal::collect;
+use crate::personal::{check_visible, collect};
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
 
@@ -34,19 +35,26 @@ impl Bus {
     async fn encode_through_layers(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let mut payload = Vec::new();
         let mut write = || draft.payload.write_json(&mut payload);
-        let written = match self.layers().iter().any(|layer| layer.seals()) {
-            true => collect(write).0,
-            false => write(),
+        let (written, met) = match self.seals() {
+            true => collect(write),
+            false => (write(), 0),
         };
-        written.map_err(|error| {
+        let refused = |source: Box<dyn StdError + Send + Sync>| {
             let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);
-            Error::new(ErrorKind::Encode, what).with_source(error)
-        })?;
+            Error::new(ErrorKind::Encode, what).with_source(source)
+        };
+        written.map_err(|error| refused(error.into()))?;
+        check_visible(&payload, met).map_err(|error| refused(error.into()))?;
         let mut event = OutgoingEvent { head: draft.head, payload: payload.into() };
         for layer in self.layers() {
             layer.outgoing(&mut event).await?;
         }
         self.encode_plain(Draft { head: event.head, payload: &JsonPayload(event.payload), ..draft })
+    }
+
+    /// Whether personal values may be written: a layer seals them.
+    pub(super) fn seals(&self) -> bool {
+        self.layers().iter().any(|layer| layer.seals())
     }
 
     /// Hands encoded events to the transport to be stored as one, and counts them.

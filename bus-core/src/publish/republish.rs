@@ -3,8 +3,9 @@
 use super::{Bus, Draft};
 use crate::codec::JsonPayload;
 use crate::message::Outbound;
+use crate::personal::{NotCollected, visible};
 use crate::transport::Published;
-use crate::{Error, RawEvent};
+use crate::{Error, ErrorKind, RawEvent};
 
 impl Bus {
     /// Publishes `event` as it is: under its own id, time, version and chain, to the topic and with the key of the message
@@ -12,7 +13,8 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// As [`publish`](Self::publish).
+    /// As [`publish`](Self::publish); and of kind [`Encode`](ErrorKind::Encode) where its [personal](crate::personal) data
+    /// was opened by a layer of the bus that it came from, and no layer of this one seals it.
     ///
     /// # Cancellation
     ///
@@ -53,6 +55,17 @@ impl Bus {
     }
 
     async fn encode_again(&self, event: &RawEvent) -> Result<Outbound, Error> {
+        // Another bus's layer has opened it.
+        if !self.seals() && visible(event.payload_json()) > 0 {
+            let head = event.head();
+            let what = format!(
+                "publishing `{}` {} again through {}, which seals nothing",
+                head.event_type,
+                head.event_id,
+                self.transport().describe()
+            );
+            return Err(Error::new(ErrorKind::Encode, what).with_source(NotCollected));
+        }
         let message = event.message();
         let payload = JsonPayload(event.payload_json().to_vec().into());
         let key = message.key.clone();
