@@ -30,7 +30,7 @@ use crate::{Entry, Error, ErrorKind, Forgetting, KeyManagement, KeyStore, Subjec
 /// # async fn main() -> Result<(), jitney_privacy::Error> {
 /// let master = MasterKeys::new(MasterKey::random("2026-01")?); // in production: MasterKeys::from_env("MASTER_KEYS")?
 /// let vault = Vault::builder(MemoryKeyStore::new(), master).open().await?;
-/// // Bus::builder(transport).layer(vault.layer()) seals what is published and opens what is handled.
+/// // Bus::connect(url).await?.with_layer(vault.layer()) seals what is published and opens what is handled.
 /// let report = vault.forget(&Subject::new("customer/ALFKI")?).await?;
 /// assert!(report.is_new);
 /// # Ok(()) }
@@ -54,8 +54,8 @@ struct Inner {
 }
 
 impl Vault {
-    /// The layer that seals what a bus publishes, and opens what is delivered:
-    /// [`BusBuilder::layer`](jitney_core::publish::BusBuilder::layer). Layers that look into payloads go before it.
+    /// The layer that seals what a bus publishes, and opens what is delivered, for
+    /// [`Bus::with_layer`](jitney_core::Bus::with_layer). Layers that look into payloads go before it.
     pub fn layer(&self) -> VaultLayer {
         VaultLayer::new(self.clone())
     }
