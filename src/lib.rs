@@ -47,6 +47,11 @@ pub use jitney_kafka as kafka;
 #[doc(inline)]
 pub use jitney_memory as memory;
 
+/// Personal data: sealed for the person it is about, and forgotten with that person's key.
+#[cfg(feature = "privacy")]
+#[doc(inline)]
+pub use jitney_privacy as privacy;
+
 /// The transport for RabbitMQ, with its builder.
 #[cfg(feature = "rabbitmq")]
 #[doc(inline)]

@@ -10,7 +10,7 @@ mod native_json;
 mod sequenced_json;
 
 use std::borrow::Cow;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use crate::event::{DomainEvent, EventType};
 use crate::message::{Header, Message};
+use crate::personal::Shown;
 use crate::{Error, Head};
 
 pub(crate) use native_decode::read_metadata;
@@ -88,12 +89,21 @@ pub struct Decoded {
 }
 
 /// A payload as JSON text: a part of the message's body, or bytes of its own where the wire has another format.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum PayloadBytes {
     /// This part of the body.
     InBody(Range<usize>),
     /// These bytes.
     Own(Bytes),
+}
+
+impl Debug for PayloadBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PayloadBytes::InBody(range) => f.debug_tuple("InBody").field(range).finish(),
+            PayloadBytes::Own(bytes) => f.debug_tuple("Own").field(&Shown(bytes)).finish(),
+        }
+    }
 }
 
 /// A payload that can be written, whatever its type.
@@ -113,8 +123,14 @@ impl<E: DomainEvent> EncodePayload for E {
 }
 
 /// JSON text that is written as it stands.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JsonPayload(pub Bytes);
+
+impl Debug for JsonPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JsonPayload").field(&Shown(&self.0)).finish()
+    }
+}
 
 impl EncodePayload for JsonPayload {
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {

@@ -20,6 +20,7 @@
 use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
@@ -38,15 +39,22 @@ static OPEN_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""
 
 static SEALED_NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""$sealed""#));
 
-/// Whether `json` may have a value that is open or erased: one look for the name, which is in no other text that a serializer
-/// has written.
+/// Whether `json` has an object under the name of values that are open or erased. The same text as a value is none: somebody may
+/// have typed it.
 pub fn has_open(json: &[u8]) -> bool {
-    OPEN_NAME.find(json).is_some()
+    names_an_object(&OPEN_NAME, json)
 }
 
-/// Whether `json` may have a value that is sealed: one look for the name.
+/// Whether `json` has an object under the name of values that are sealed.
 pub fn has_sealed(json: &[u8]) -> bool {
-    SEALED_NAME.find(json).is_some()
+    names_an_object(&SEALED_NAME, json)
+}
+
+fn names_an_object(name: &Finder<'static>, json: &[u8]) -> bool {
+    name.find_iter(json).any(|start| {
+        let behind = json[start + name.needle().len()..].trim_ascii_start();
+        behind.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"{"))
+    })
 }
 
 /// How an open or an erased value begins, as [serde_json] writes it. In a text it would be escaped.
@@ -55,6 +63,19 @@ const OPEN_START: &[u8] = br#"{"$personal":"#;
 /// How a value names its subject, as [serde_json] writes it: what to look for in states that hold values of `subject`.
 pub fn mention_of(subject: &str) -> String {
     format!("\"subject\":{}", serde_json::Value::from(subject))
+}
+
+/// Whether anything in this process seals and opens.
+static IN_USE: AtomicBool = AtomicBool::new(false);
+
+/// From here on, this process has open values: what is published where nothing seals is looked at.
+pub fn set_in_use() {
+    IN_USE.store(true, Ordering::Relaxed);
+}
+
+/// Whether `json` has an open value, in a process that opens any: a look that costs others nothing.
+pub(crate) fn leaks(json: &[u8]) -> bool {
+    IN_USE.load(Ordering::Relaxed) && has_open(json)
 }
 
 thread_local! {
@@ -315,6 +336,27 @@ mod tests {
         assert_eq!(check_visible(text.as_bytes(), 1), Err(Hidden));
         let flattened = format!("{{\"a\":1,{}", &value[1..]);
         assert_eq!(check_visible(flattened.as_bytes(), 1), Err(Hidden));
+    }
+
+    #[test]
+    fn a_name_is_one_where_an_object_is_behind_it() {
+        for open in [
+            r#"{"a":{"$personal":{"subject":"c"}}}"#,
+            "{ \"$personal\" :\n { } }",
+            r#"["$personal",{"$personal":{}}]"#,
+        ] {
+            assert!(has_open(open.as_bytes()), "{open}");
+        }
+        for other in [
+            r#"{"comment":"$personal"}"#,
+            r#"["$personal"]"#,
+            r#"{"$personal":"c"}"#,
+            r#"{"$personal""#,
+            r#""$sealed""#,
+        ] {
+            assert!(!has_open(other.as_bytes()) && !has_sealed(other.as_bytes()), "{other}");
+        }
+        assert!(has_sealed(br#"{"$sealed":{"data":"b"}}"#));
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod correlation;
 mod inbox;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod inline;
+#[cfg(all(feature = "privacy", any(feature = "postgres", feature = "sqlite")))]
+mod keys;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod outbox;
 #[cfg(feature = "postgres")]
@@ -22,11 +24,15 @@ mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod tx;
 
+#[cfg(all(feature = "privacy", feature = "postgres"))]
+pub use postgres::PostgresKeyStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{
     Holder, PostgresInbox, PostgresOutbox, PostgresProcessStore, PostgresReadModel, PostgresStore,
     PostgresStoreBuilder, PostgresTransaction, Watermark,
 };
+#[cfg(all(feature = "privacy", feature = "sqlite"))]
+pub use sqlite::SqliteKeyStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
     SqliteInbox, SqliteOutbox, SqliteProcessStore, SqliteReadModel, SqliteStore, SqliteStoreBuilder,

@@ -12,6 +12,8 @@ mod epoch;
 mod error;
 mod inbox;
 mod inline;
+#[cfg(feature = "privacy")]
+mod keys;
 mod migrate;
 mod notify;
 mod outbox;
@@ -28,6 +30,8 @@ mod watermark;
 
 pub use self::config::PostgresStoreBuilder;
 pub use self::inbox::PostgresInbox;
+#[cfg(feature = "privacy")]
+pub use self::keys::PostgresKeyStore;
 pub use self::outbox::PostgresOutbox;
 pub use self::process::PostgresProcessStore;
 pub use self::projection::{PostgresReadModel, PostgresTransaction};

@@ -5,6 +5,8 @@ mod config;
 mod error;
 mod inbox;
 mod inline;
+#[cfg(feature = "privacy")]
+mod keys;
 mod migrate;
 mod notify;
 mod outbox;
@@ -19,6 +21,8 @@ mod streams;
 
 pub use config::SqliteStoreBuilder;
 pub use inbox::SqliteInbox;
+#[cfg(feature = "privacy")]
+pub use keys::SqliteKeyStore;
 pub use outbox::SqliteOutbox;
 pub use process::SqliteProcessStore;
 pub use projection::{SqliteReadModel, SqliteTransaction};

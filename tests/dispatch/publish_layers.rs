@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use jitney::dead_letter::Reason;
+use jitney::handler::HandlerError;
 use jitney::prelude::*;
-use jitney::publish::{OutgoingEvent, PublishLayer};
+use jitney::publish::{Origin, OutgoingEvent, PublishLayer};
 use jitney::{Env, Error, ErrorKind};
 
 use super::events::{Placed, placed, shipped};
@@ -166,6 +167,83 @@ async fn in_a_batch_a_layer_that_fails_for_one_event_makes_that_one_wait_alone()
     until("all are settled", || transport.settled().len() == 3).await;
     assert_eq!(log.all(), [vec![1, 2], vec![0]]);
     app.shutdown().await.unwrap();
+}
+
+/// A layer that says it seals: `Shift`, for events of one origin.
+#[derive(Debug, Clone)]
+struct Seals(Shift, Option<Origin>);
+
+#[async_trait]
+impl PublishLayer for Seals {
+    fn seals(&self) -> bool {
+        true
+    }
+
+    fn takes(&self, origin: Origin) -> bool {
+        self.1.is_none_or(|only| only == origin)
+    }
+
+    async fn outgoing(&self, event: &mut OutgoingEvent) -> Result<(), Error> {
+        self.0.outgoing(event).await
+    }
+
+    async fn incoming(&self, event: &mut RawEvent) -> Result<(), Error> {
+        self.0.incoming(event).await
+    }
+}
+
+#[jitney::test]
+async fn what_was_sealed_is_opened_anew_for_each_attempt() {
+    let (transport, story, tries) = (Scripted::new(), Log::<String>::new(), Log::<u32>::new());
+    let bus = bus(&transport, [Seals(Shift(1, story.clone()), None)]);
+    let message = sealed(&bus, &transport, &placed("a", 7)).await;
+    let handler = |order: Placed, State(tries): State<Log<u32>>| async move {
+        tries.add(order.number);
+        if tries.len() < 3 { Err(HandlerError::retryable("not yet")) } else { Ok(()) }
+    };
+    let spec = take().retry(attempts(5)).idempotent_by(|order: &Placed| order.number);
+    let app = shop(spec, handler)(bus).state(tries.clone()).spawn().await.unwrap();
+    transport.deliver([delivery(1, 0, message)]);
+    until("it is settled", || transport.settled() == [0]).await;
+    assert_eq!(tries.all(), [7, 7, 7]);
+    assert_eq!(story.all(), ["out 1", "in 1", "in 1", "in 1"]);
+    assert!(transport.dead_letters().is_empty());
+    app.shutdown().await.unwrap();
+}
+
+#[jitney::test]
+async fn personal_data_is_published_only_where_a_layer_that_sees_the_event_seals() {
+    #[derive(Serialize, Deserialize, DomainEvent)]
+    #[event(aggregate = "Audit", id = id)]
+    struct Copied {
+        id: String,
+        what: serde_json::Value,
+    }
+
+    let what = serde_json::json!({ "name": { "$personal": { "subject": "c-7", "value": "Maria Anders" } } });
+    let (transport, event) = (Scripted::new(), Copied { id: "1".to_owned(), what });
+    let seals = |only| bus(&transport, [Seals(Shift(1, Log::new()), only)]);
+    seals(None).publish(&event).await.unwrap();
+    let sent = transport.sent().len();
+    for bus in [Bus::new(transport.clone()), seals(Some(Origin::Raw))] {
+        let error = bus.publish(&event).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encode);
+        let said = jitney::error_chain(&error);
+        assert!(said.contains("only where it is sealed") && !said.contains("Maria"), "{said}");
+    }
+    assert_eq!(transport.sent().len(), sent);
+    let outgoing = OutgoingEvent {
+        head: jitney::Head::new(
+            "e".into(),
+            "Copied",
+            "Audit",
+            "1".to_owned(),
+            Env::system().now(),
+            jitney::event::Version::new(1, 0),
+        ),
+        payload: serde_json::to_vec(&event.what).unwrap().into(),
+    };
+    assert!(!format!("{outgoing:?}").contains("Maria"), "{outgoing:?}");
 }
 
 #[jitney::test]

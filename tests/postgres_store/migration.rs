@@ -24,7 +24,7 @@ async fn several_that_start_at_once_make_the_tables_once() {
     add(&stores[0], "a", "one").await;
     let versions = "SELECT version::bigint FROM jitney.migrations ORDER BY version";
     let versions: Vec<i64> = query_scalar(versions).fetch_all(stores[7].pool()).await.unwrap();
-    assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8]);
     let epochs = "SELECT count(*) FROM jitney.epochs";
     assert_eq!(query_scalar::<_, i64>(epochs).fetch_one(stores[7].pool()).await.unwrap(), 1);
 }
@@ -36,7 +36,8 @@ async fn tables_of_an_earlier_version_are_brought_up_to_date_with_what_is_in_the
     let back = "DROP TABLE jitney.outbox, jitney.outbox_shards, jitney.outbox_relays, jitney.projections,
             jitney.projection_shards, jitney.projection_workers, jitney.projection_passed, jitney.inbox, jitney.processes,
             jitney.process_steps, jitney.process_deadlines, jitney.process_feeds, jitney.process_parked,
-            jitney.projection_streams, jitney.projection_gaps, jitney.projection_events;
+            jitney.projection_streams, jitney.projection_gaps, jitney.projection_events, jitney.subject_followers,
+            jitney.subject_keys;
         DROP FUNCTION jitney.refuse_without_inline;
         DELETE FROM jitney.migrations WHERE version > 1";
     execute(&url, back).await;

@@ -2,6 +2,7 @@
 //! recognised.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -31,6 +32,10 @@ impl Prepared<'_> {
         if !group.bus.inner.layers.take_deliveries() && matches!(route.idempotency, Idempotency::None) {
             items.iter_mut().for_each(|tried| tried.stage = Stage::Ready);
         }
+        if group.bus.inner.layers.open() {
+            let failed = |tried: &&mut Tried| tried.failed > 0 && tried.stage == Stage::Ready;
+            items.iter_mut().filter(failed).for_each(|tried| tried.stage = Stage::Stale);
+        }
         items.iter().any(|tried| tried.fate.is_none() && tried.stage != Stage::Ready)
     }
 }
@@ -42,7 +47,7 @@ pub(super) async fn prepare<'a>(group: &'a Group, route: &Route, items: &mut [Tr
     let mut prepared = Prepared::default();
     let mut blocked = false;
     for tried in items.iter_mut().filter(|tried| tried.fate.is_none()) {
-        if tried.stage == Stage::Sealed {
+        if matches!(tried.stage, Stage::Sealed | Stage::Stale) {
             prepared.wait = prepared.wait.max(open(group, route, tried).await);
         }
         if tried.stage == Stage::Opened && tried.fate.is_none() {
@@ -58,7 +63,17 @@ pub(super) async fn prepare<'a>(group: &'a Group, route: &Route, items: &mut [Tr
 /// Takes an event through the bus's layers, from the wire inwards: through all of them or, for this time, none. Answers
 /// how long to wait where one of them failed and is to be asked again.
 async fn open(group: &Group, route: &Route, tried: &mut Tried) -> Option<Duration> {
-    let mut event = tried.item.event.clone();
+    let (mut event, next) = match tried.stage {
+        Stage::Stale => match group.bus.codec().decode(tried.item.event.message(), None) {
+            Ok(decoded) => (RawEvent::new(decoded, Arc::clone(&tried.item.delivery.message)), Stage::Ready),
+            Err(error) => {
+                let failure = group.failure(Reason::Undecodable, error_chain(&error));
+                tried.settle(group.dead_letter(tried.item.delivery.clone(), failure));
+                return None;
+            }
+        },
+        _ => (tried.item.event.clone(), Stage::Opened),
+    };
     for layer in group.bus.inner.layers.inwards() {
         let opened = AssertUnwindSafe(layer.incoming(&mut event)).catch_unwind().await;
         let Err(error) = opened.unwrap_or_else(|panic| {
@@ -76,7 +91,7 @@ async fn open(group: &Group, route: &Route, tried: &mut Tried) -> Option<Duratio
         return None;
     }
     tried.item.event = event;
-    tried.stage = Stage::Opened;
+    tried.stage = next;
     None
 }
 

@@ -103,6 +103,8 @@ pub(super) enum Stage {
     Opened,
     /// It was not handled before, and nobody else works on its key.
     Ready,
+    /// The same, and an attempt has failed: what was opened for it is not kept, and is opened anew for the next.
+    Stale,
     /// It has failed beside others, and waits until those are decided.
     HeldBack,
 }

@@ -6,16 +6,28 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::{EventType, Version};
-use crate::personal::tellable;
+use crate::personal::{Shown, tellable};
 
 /// A payload as it was stored: JSON text, with the event type and version that it was written under, and the aggregate of the
 /// event where that is known.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct StoredPayload<'a> {
     event_type: &'a str,
     version: Version,
     aggregate: Option<&'a str>,
     json: &'a [u8],
+}
+
+impl fmt::Debug for StoredPayload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StoredPayload { event_type, version, aggregate, json } = self;
+        f.debug_struct("StoredPayload")
+            .field("event_type", event_type)
+            .field("version", version)
+            .field("aggregate", aggregate)
+            .field("json", &Shown(json))
+            .finish()
+    }
 }
 
 impl<'a> StoredPayload<'a> {

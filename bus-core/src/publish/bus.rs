@@ -67,6 +67,12 @@ impl Bus {
         self.with(|inner| inner.service = Arc::from(service))
     }
 
+    /// This bus with a layer behind those that it has; the transport is shared. For a bus that was made from a URL.
+    #[must_use]
+    pub fn with_layer(self, layer: impl PublishLayer) -> Self {
+        self.with(|inner| inner.layers.push(layer))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.inner));
         self
@@ -191,7 +197,7 @@ impl BusBuilder {
 
     /// With a layer behind those before it: the last one is nearest to the wire.
     pub fn layer(self, layer: impl PublishLayer) -> Self {
-        BusBuilder(self.0.with(|inner| inner.layers.push(layer)))
+        BusBuilder(self.0.with_layer(layer))
     }
 
     /// With a bridge between tracing spans and the trace context of events.

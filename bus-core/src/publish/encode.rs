@@ -10,7 +10,7 @@ use super::{Bus, Origin, OutgoingEvent};
 use crate::codec::{Destination, EncodePayload, JsonPayload};
 use crate::dead_letter::MAX_ADDED_BYTES;
 use crate::message::{Attributes, Message, Outbound, Topic};
-use crate::personal::{check_visible, collect};
+use crate::personal::{NotCollected, check_visible, collect, leaks};
 use crate::transport::Published;
 use crate::{Error, ErrorKind, Head};
 
@@ -36,7 +36,7 @@ impl Bus {
     async fn encode_through_layers(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
         let mut payload = Vec::new();
         let mut write = || draft.payload.write_json(&mut payload);
-        let (written, met) = if self.inner.layers.seal() { collect(write) } else { (write(), 0) };
+        let (written, met) = if self.inner.layers.seal(draft.origin) { collect(write) } else { (write(), 0) };
         let refused = |source: Box<dyn StdError + Send + Sync>| {
             let what = format!("encoding the payload of `{}` {}", draft.head.event_type, draft.head.event_id);
             Error::new(ErrorKind::Encode, what).with_source(source)
@@ -77,9 +77,19 @@ impl Bus {
 
     /// Takes `draft` through the codec alone, for buses without layers.
     pub(crate) fn encode_plain(&self, draft: Draft<'_>) -> Result<Outbound, Error> {
-        let Draft { head, topic, key, payload, .. } = draft;
+        let Draft { head, topic, key, payload, origin } = draft;
         let destination = Destination { topic: &topic, service: self.service() };
         let encoded = self.codec().encode(destination, &head, payload)?;
+        // As JSON that was copied out of an event which another bus has opened.
+        if !self.inner.layers.seal(origin) && leaks(&encoded.body) {
+            let what = format!(
+                "publishing `{}` {} through {}, which seals nothing",
+                head.event_type,
+                head.event_id,
+                self.transport().describe()
+            );
+            return Err(Error::new(ErrorKind::Encode, what).with_source(NotCollected));
+        }
         let attributes = Attributes {
             correlation_id: head.correlation_id().clone(),
             event_id: head.event_id,

@@ -1,10 +1,11 @@
 //! Layers between the envelope and the codec, in both directions: where validation and sealing hang.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::personal::Shown;
 use crate::{Error, Head, RawEvent};
 
 /// Sees every event on its way to the codec, and every delivery on its way from it.
@@ -61,10 +62,17 @@ pub enum Origin {
 }
 
 /// An event between envelope and codec.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OutgoingEvent {
     /// Everything but the payload.
     pub head: Head,
     /// The payload, as JSON text.
     pub payload: Bytes,
+}
+
+impl Debug for OutgoingEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OutgoingEvent { head, payload } = self;
+        f.debug_struct("OutgoingEvent").field("head", head).field("payload", &Shown(payload)).finish()
+    }
 }

@@ -3,9 +3,8 @@
 use super::{Bus, Draft, Origin};
 use crate::codec::JsonPayload;
 use crate::message::Outbound;
-use crate::personal::{NotCollected, visible};
 use crate::transport::Published;
-use crate::{Error, ErrorKind, RawEvent};
+use crate::{Error, RawEvent};
 
 impl Bus {
     /// Publishes `event` as it is: under its own id, time, version and chain, to the topic and with the key of the message
@@ -55,17 +54,6 @@ impl Bus {
     }
 
     async fn encode_again(&self, event: &RawEvent) -> Result<Outbound, Error> {
-        // Another bus's layer has opened it.
-        if !self.inner.layers.seal() && visible(event.payload_json()) > 0 {
-            let head = event.head();
-            let what = format!(
-                "publishing `{}` {} again through {}, which seals nothing",
-                head.event_type,
-                head.event_id,
-                self.transport().describe()
-            );
-            return Err(Error::new(ErrorKind::Encode, what).with_source(NotCollected));
-        }
         let message = event.message();
         let payload = JsonPayload(event.payload_json().to_vec().into());
         let key = message.key.clone();

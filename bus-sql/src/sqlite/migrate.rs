@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::SqliteStore;
 
 /// What brings the schema from the version before to the next one, from 1 on. What was released is never changed.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("events", include_str!("../../migrations/sqlite/0001_events.sql")),
     ("outbox", include_str!("../../migrations/sqlite/0002_outbox.sql")),
     ("projections", include_str!("../../migrations/sqlite/0003_projections.sql")),
@@ -14,6 +14,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("processes", include_str!("../../migrations/sqlite/0005_processes.sql")),
     ("projection marks", include_str!("../../migrations/sqlite/0006_projection_marks.sql")),
     ("inline projections", include_str!("../../migrations/sqlite/0007_inline_projections.sql")),
+    ("subject keys", include_str!("../../migrations/sqlite/0008_subject_keys.sql")),
 ];
 
 const DOING: &str = "migrating the schema";

@@ -1,0 +1,89 @@
+//! Sealing and opening payloads, by the keys of the vault.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jitney_core::personal::{Item, Place, Sealer};
+
+use super::Vault;
+use crate::Error;
+use crate::key::{DataKey, KeyId};
+use crate::payload::{self, Open, Opened, Sealed};
+
+impl Vault {
+    /// `payload` with its open values sealed; none where there are none.
+    pub(super) async fn sealed(&self, place: Place<'_>, payload: &[u8]) -> Result<Option<Bytes>, Error> {
+        let found = payload::find::<Open<'_>>(payload)?;
+        let mut keys: Vec<(KeyId, Arc<DataKey>)> = Vec::with_capacity(found.len());
+        let mut subject = "";
+        for open in found.iter().map(|found| &found.form).filter(|open| open.value().is_some()) {
+            let key = match keys.last() {
+                Some(last) if open.subject() == subject => last.clone(),
+                _ => self.key_to_seal(open.subject()).await?,
+            };
+            subject = open.subject();
+            keys.push(key);
+        }
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let keys = keys.iter().map(|(id, key)| (*id, &**key));
+        payload::seal(payload, &found, place, keys).map(|sealed| Some(sealed.into()))
+    }
+
+    /// `payload` with its sealed values opened; none where there are none.
+    pub(super) async fn opened(&self, place: Place<'_>, payload: &[u8]) -> Result<Option<Bytes>, Error> {
+        let found = payload::find::<Sealed<'_>>(payload)?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let mut keys: Vec<(KeyId, Option<Arc<DataKey>>)> = Vec::with_capacity(found.len());
+        let mut subject = "";
+        for found in &found {
+            let (sealed, id) = (
+                &found.form,
+                found.form.key().map_err(|error| error.while_doing(format_args!("`{}`", found.path)))?,
+            );
+            let key = match keys.last() {
+                Some((last, key)) if sealed.subject() == subject && *last == id => key.clone(),
+                _ => self.key_to_open(sealed.subject(), id).await?,
+            };
+            subject = sealed.subject();
+            keys.push((id, key));
+        }
+        let keys = keys.iter().map(|(id, key)| match key {
+            Some(key) => Opened::With(*id, key),
+            None => Opened::Erased,
+        });
+        payload::open(payload, &found, place, keys).map(|opened| Some(opened.into()))
+    }
+}
+
+#[async_trait]
+impl Sealer for Vault {
+    async fn seal(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, jitney_core::Error> {
+        let sealed = self.sealed(place, &payload).await;
+        Ok(sealed.map_err(|error| error.while_doing(Doing("sealing", place)))?.unwrap_or(payload))
+    }
+
+    async fn open(&self, place: Place<'_>, payload: Bytes) -> Result<Bytes, jitney_core::Error> {
+        let opened = self.opened(place, &payload).await;
+        Ok(opened.map_err(|error| error.while_doing(Doing("opening", place)))?.unwrap_or(payload))
+    }
+}
+
+/// What is being done, and where.
+pub(super) struct Doing<'a>(pub(super) &'static str, pub(super) Place<'a>);
+
+impl fmt::Display for Doing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Doing(doing, Place { aggregate_type, aggregate_id, item }) = self;
+        write!(f, "{doing} the personal data of ")?;
+        match item {
+            Item::Event(id) => write!(f, "event {id} of {aggregate_type} `{aggregate_id}`"),
+            Item::State(name) => write!(f, "the state `{name}` of {aggregate_type} `{aggregate_id}`"),
+        }
+    }
+}
