@@ -161,8 +161,7 @@ impl StoredEvent {
         let why = self.unopened.as_deref()?;
         let (sequence, stream, head) = (self.sequence(), self.stream(), self.head());
         let what = format!(
-            "reading event {sequence} of stream {stream} (`{}` {}): its personal data cannot be opened; restore the event \
-             from a backup",
+            "reading event {sequence} of stream {stream} (`{}` {}): its personal data cannot be opened",
             head.event_type, head.version
         );
         Some(Error::new(ErrorKind::Decode, what).with_source(why))
