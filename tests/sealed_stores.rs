@@ -48,10 +48,12 @@ macro_rules! all_checks {
             processes::what_cannot_be_read_is_put_aside_without_its_values
             processes::a_state_that_was_changed_stops_its_process
             projections::a_projection_is_given_what_was_opened_and_waits_for_keys
+            projections::a_projection_stops_at_no_event_where_the_set_up_is_wrong
             projections::a_projection_stops_at_what_was_changed
             projections::a_projection_parks_what_was_changed
             projections::what_a_projection_cannot_read_is_recorded_without_its_values
             forgetting::a_read_model_is_made_anew_without_who_is_forgotten
+            forgetting::a_read_model_that_is_paused_is_refused_until_it_is_resumed
             forgetting::a_build_that_was_begun_before_does_not_count
             forgetting::a_snapshot_of_who_is_forgotten_is_gone
         }

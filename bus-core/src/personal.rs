@@ -127,7 +127,7 @@ pub fn check_visible(payload: &[u8], met: usize) -> Result<(), Hidden> {
     }
 }
 
-/// Has `write` write a payload that is sealed before anybody else sees it. Whether there is something to seal.
+/// Has `write` write a payload that is sealed before anybody else sees it.
 ///
 /// # Errors
 ///
@@ -135,12 +135,11 @@ pub fn check_visible(payload: &[u8], met: usize) -> Result<(), Hidden> {
 pub fn written<E: Into<Box<dyn StdError + Send + Sync>>>(
     out: &mut Vec<u8>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let start = out.len();
     let (done, met) = collect(|| write(out));
     done.map_err(Into::into)?;
-    check_visible(&out[start..], met)?;
-    Ok(met > 0 || has_open(&out[start..]))
+    Ok(check_visible(&out[start..], met)?)
 }
 
 /// A personal value was written where it cannot be sealed.

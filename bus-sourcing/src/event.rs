@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jitney_core::codec::EncodePayload;
 use jitney_core::event::{DomainEvent, StoredPayload, Version};
-use jitney_core::personal::{Shown, written};
+use jitney_core::personal::{Shown, has_open, written};
 use jitney_core::{Envelope, Head, Id, Metadata};
 
 use crate::{Error, ErrorKind, Position, StreamId};
@@ -31,8 +31,8 @@ pub struct NewEvent {
     pub payload: Bytes,
     /// The topic that it goes to when it is published.
     pub topic: Cow<'static, str>,
-    /// The payload has personal values that were not sealed.
-    is_open: bool,
+    /// What seals has seen the payload: what is open in it is erased.
+    is_sealed: bool,
 }
 
 impl NewEvent {
@@ -44,7 +44,7 @@ impl NewEvent {
     pub fn new<E: DomainEvent>(event_id: Id, time: Timestamp, event: &E) -> Result<Self, Error> {
         let event_type = event.event_type();
         let mut payload = Vec::new();
-        let is_open = written(&mut payload, |out| event.write_json(out)).map_err(|error| {
+        written(&mut payload, |out| event.write_json(out)).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` to append it");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
@@ -56,7 +56,7 @@ impl NewEvent {
             metadata: Metadata::default(),
             payload: payload.into(),
             topic: event_type.topic().into(),
-            is_open,
+            is_sealed: false,
         })
     }
 
@@ -70,12 +70,12 @@ impl NewEvent {
     /// Whether it has personal data that is still to be sealed: a store takes no such event. One that was given what seals does so by
     /// itself.
     pub fn is_open(&self) -> bool {
-        self.is_open
+        !self.is_sealed && has_open(&self.payload)
     }
 
     /// What is open in it by now is erased.
     pub(crate) fn seen_by_sealer(&mut self) {
-        self.is_open = false;
+        self.is_sealed = true;
     }
 
     /// Reads the payload back, as a store will give it for `stream`.
@@ -161,8 +161,7 @@ impl StoredEvent {
         let why = self.unopened.as_deref()?;
         let (sequence, stream, head) = (self.sequence(), self.stream(), self.head());
         let what = format!(
-            "reading event {sequence} of stream {stream} (`{}` {}): its personal data cannot be opened; restore the event \
-             from a backup",
+            "reading event {sequence} of stream {stream} (`{}` {}): its personal data cannot be opened",
             head.event_type, head.version
         );
         Some(Error::new(ErrorKind::Decode, what).with_source(why))
@@ -202,7 +201,7 @@ impl StoredEvent {
 
 impl fmt::Debug for NewEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NewEvent { event_id, event_type, version, time, metadata, payload, topic, is_open } = self;
+        let NewEvent { event_id, event_type, version, time, metadata, payload, topic, is_sealed } = self;
         f.debug_struct("NewEvent")
             .field("event_id", event_id)
             .field("event_type", event_type)
@@ -211,7 +210,7 @@ impl fmt::Debug for NewEvent {
             .field("metadata", metadata)
             .field("payload", &Shown(payload))
             .field("topic", topic)
-            .field("is_open", is_open)
+            .field("is_sealed", is_sealed)
             .finish()
     }
 }

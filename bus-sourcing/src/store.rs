@@ -218,7 +218,8 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     }
 
     /// What seals the personal data of this store, where it was given something: the store then seals the events that it is given,
-    /// and opens those that it gives, by its [`Sealing`](crate::Sealing); repositories seal and open the states in snapshots.
+    /// and opens those that it gives, by its [`Sealing`](crate::Sealing); repositories seal and open the states in snapshots. A store
+    /// that passes everything on to another one answers what that one does.
     fn sealer(&self) -> Option<&dyn Sealer> {
         None
     }
@@ -229,7 +230,8 @@ pub trait TransactionalStore: EventStore {
     /// The connection that the transaction is open on.
     type Connection: Send;
 
-    /// Stores events when the caller's transaction is committed, all of them or none.
+    /// Stores events when the caller's transaction is committed, all of them or none. Their personal data is sealed while it is open,
+    /// unless [that was done](Append::seal) before it was begun.
     ///
     /// # Errors
     ///

@@ -30,6 +30,7 @@ pub struct Mirror(Arc<Inner>);
 struct Inner {
     forgotten: Mutex<HashSet<String>>,
     is_away: AtomicBool,
+    is_set_up_wrongly: AtomicBool,
     opened: AtomicU64,
 }
 
@@ -49,12 +50,22 @@ impl Mirror {
         self.0.is_away.store(is_away, Ordering::SeqCst);
     }
 
+    /// Whether it fails for good from now on, as where it was given another master key.
+    pub fn set_up_wrongly(&self, wrongly: bool) {
+        self.0.is_set_up_wrongly.store(wrongly, Ordering::SeqCst);
+    }
+
     /// How many payloads it was asked to open.
     pub fn opened(&self) -> u64 {
         self.0.opened.load(Ordering::SeqCst)
     }
 
     fn refuse_away(&self) -> Result<(), Error> {
+        if self.0.is_set_up_wrongly.load(Ordering::SeqCst) {
+            return Err(Error::config(
+                "asking for a key: it was wrapped by another master key; give it that one",
+            ));
+        }
         match self.0.is_away.load(Ordering::SeqCst) {
             true => Err(Error::new(ErrorKind::Transport, "asking for a key: its store does not answer")
                 .retryable(true)),

@@ -6,7 +6,7 @@ use jitney::sourcing::{EventStore, MemoryStore, NewEvent, ReadStream};
 use jitney::{Env, ErrorKind, error_chain};
 use jitney_testkit::mirror::{Mirror, PersonalText};
 
-use crate::parcels::{Deliver, Misread, NAME, addressed, append, name_of, stream};
+use crate::parcels::{Deliver, Misread, NAME, Weighed, addressed, append, name_of, stream};
 
 /// One that writes a value where nobody could seal it.
 #[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
@@ -49,6 +49,12 @@ async fn an_outbox_takes_what_is_sealed_and_nothing_shows_what_is_not() {
     let sealed = event.seal(&Mirror::new()).await.unwrap();
     assert!(!sealed.is_open());
     outbox.add(sealed).unwrap();
-    let new = NewEvent::new("e-1".into(), Env::system().now(), &deliver).unwrap();
+    let mut new = NewEvent::new("e-1".into(), Env::system().now(), &deliver).unwrap();
     assert!(new.is_open() && !format!("{new:?}").contains(NAME));
+    // What was opened elsewhere is open here, whoever puts it in.
+    let weighed = Weighed { parcel: "p-1".to_owned(), grams: 7 };
+    let mut other = NewEvent::new("e-2".into(), Env::system().now(), &weighed).unwrap();
+    assert!(!other.is_open());
+    std::mem::swap(&mut new.payload, &mut other.payload);
+    assert!(!new.is_open() && other.is_open());
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jitney::sourcing::projection::{BuildState, NewBuild, ReadModelTransaction, Rebuilds};
-use jitney::sourcing::{EventStore, Position, Projection, Projector, ReadModel, Repository, SnapshotPolicy};
+use jitney::sourcing::{
+    ErrorKind, EventStore, Position, Projection, ProjectionHandle, Projector, ReadModel, Repository,
+    SnapshotPolicy,
+};
 
 use crate::parcels::{NAME, Parcel, addressed, append};
 use crate::setting::{Database, PATIENCE};
@@ -54,6 +57,18 @@ pub(crate) async fn a_read_model_is_made_anew_without_who_is_forgotten<D: Databa
     let everything = database.everything().await;
     let places = everything.values().map(|text| text.matches(NAME).count()).sum::<usize>();
     assert_eq!(places, 1, "what is left of the old one is removed: {everything:?}");
+}
+
+pub(crate) async fn a_read_model_that_is_paused_is_refused_until_it_is_resumed<D: Database>(database: &D) {
+    labelled(database).await;
+    let handle = ProjectionHandle::new(database.model(), "labels").unwrap();
+    handle.pause().await.unwrap();
+    let error = rebuilds!(database).run().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.to_string().contains("resume it first"), "{error:?}");
+    assert_eq!(database.model().builds("labels").await.unwrap().len(), 1, "nothing was begun");
+    handle.resume().await.unwrap();
+    assert_eq!(rebuilds!(database).run().await.unwrap().len(), 1);
+    assert_eq!(database.read_labels().await, labels(["", NAME, ""]));
 }
 
 pub(crate) async fn a_build_that_was_begun_before_does_not_count<D: Database>(database: &D) {

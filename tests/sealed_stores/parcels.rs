@@ -133,6 +133,9 @@ pub(crate) struct Courier {
 /// What makes it set a deadline that names somebody.
 pub(crate) const TOO_PERSONAL: u64 = 13;
 
+/// A parcel of which nothing is sent.
+pub(crate) const QUIET: &str = "p-quiet";
+
 impl ProcessManager for Courier {
     type Input = Followed;
     type Deadline = Deadline;
@@ -154,6 +157,9 @@ impl ProcessManager for Courier {
         Ok(match input {
             Followed::Addressed(Addressed { name, .. }) => {
                 self.name = Some(name.clone());
+                if parcel == QUIET {
+                    return Ok(Actions::new());
+                }
                 let deliver = Deliver { parcel: parcel.clone(), name: name.clone() };
                 let actions = Actions::new().schedule(Deadline::Delivery, Duration::from_secs(86_400));
                 actions.send(&deliver).compensate_with(&CallBack { parcel, name })

@@ -4,7 +4,7 @@ use jitney::error_chain;
 use jitney::sourcing::ErrorKind;
 use jitney::sourcing::process::{OnFailure, ProcessManager, ProcessRunner};
 
-use crate::parcels::{Courier, MIRRORED, NAME, TOO_PERSONAL, Weighed, addressed, append, name_of};
+use crate::parcels::{Courier, MIRRORED, NAME, QUIET, TOO_PERSONAL, Weighed, addressed, append, name_of};
 use crate::setting::Database;
 
 fn weighed(grams: u64) -> Weighed {
@@ -55,9 +55,13 @@ pub(crate) async fn a_process_waits_for_keys(database: &impl Database) {
 }
 
 pub(crate) async fn a_process_that_nothing_seals_is_not_stored(database: &impl Database) {
-    database.append(append("e-1", &addressed("p-1", "c-1"))).await;
+    database.append(append("e-1", &addressed(QUIET, "c-1"))).await;
     let processes = database.processes(&database.plain());
     let runner = ProcessRunner::<Courier>::new(processes).follow(database.store().clone());
+    let error = runner.catch_up().await.unwrap_err();
+    assert!(error.to_string().contains("process `p-quiet` of `courier` has personal data"), "{error:?}");
+    database.runner().catch_up().await.unwrap();
+    database.append(append("e-2", &addressed("p-1", "c-1"))).await;
     let error = runner.catch_up().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
     let text = error_chain(&error);

@@ -1,5 +1,8 @@
 //! Projections that follow a store.
 
+use std::time::Duration;
+
+use jitney::middleware::RetryPolicy;
 use jitney::sourcing::projection::Stopped;
 use jitney::sourcing::{OnFailure, ProjectionHandle};
 
@@ -19,6 +22,26 @@ pub(crate) async fn a_projection_is_given_what_was_opened_and_waits_for_keys(dat
     assert_eq!(database.read_labels().await.get("p-1").map(String::as_str), Some(NAME));
     running.shutdown().await.unwrap();
     database.assert_sealed(&["events"], &["labels"]).await;
+}
+
+pub(crate) async fn a_projection_stops_at_no_event_where_the_set_up_is_wrong(database: &impl Database) {
+    database.append(append("e-1", &addressed("p-1", "c-1"))).await;
+    database.mirror().set_up_wrongly(true);
+    let quick = RetryPolicy::attempts(2).between(Duration::from_millis(5), Duration::from_millis(5));
+    let projector = database.projector(1, false).retry(quick).on_failure(OnFailure::Park);
+    let running = projector.start().await.unwrap();
+    let opened = database.mirror().opened();
+    until("it has tried more often than it tries an event", async || {
+        database.mirror().opened() > opened + 20
+    })
+    .await;
+    let builds = running.builds().await.unwrap();
+    assert!(builds[0].shards[0].stopped.is_none(), "{builds:?}");
+    assert!(running.passed(10).await.unwrap().is_empty());
+    database.mirror().set_up_wrongly(false);
+    running.wait_for_end(PATIENCE).await.unwrap();
+    assert_eq!(database.read_labels().await.len(), 1);
+    running.shutdown().await.unwrap();
 }
 
 pub(crate) async fn a_projection_stops_at_what_was_changed(database: &impl Database) {

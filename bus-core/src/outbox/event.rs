@@ -27,8 +27,8 @@ pub struct OutboxEvent {
     pub topic: Cow<'static, str>,
     /// What decides on lane and partition; the aggregate's id where there is none.
     pub key: Option<String>,
-    /// The payload has personal values that were not sealed.
-    is_open: bool,
+    /// What seals has seen the payload: what is open in it is erased.
+    is_sealed: bool,
 }
 
 impl OutboxEvent {
@@ -63,30 +63,34 @@ impl OutboxEvent {
         payload: &dyn EncodePayload,
     ) -> Result<Self, Error> {
         let mut text = Vec::new();
-        let is_open = written(&mut text, |text| payload.write_json(text)).map_err(|error| {
+        written(&mut text, |text| payload.write_json(text)).map_err(|error| {
             let what = format!("encoding the payload of `{event_type}` for the outbox");
             Error::new(ErrorKind::Encode, what).with_source(error)
         })?;
-        Ok(OutboxEvent { head, payload: text.into(), topic: event_type.topic().into(), key, is_open })
+        Ok(OutboxEvent {
+            head,
+            payload: text.into(),
+            topic: event_type.topic().into(),
+            key,
+            is_sealed: false,
+        })
     }
 
     /// An event that has its envelope already, such as one of an event store, for `topic`.
     pub fn from_head(head: Head, payload: impl Into<Bytes>, topic: impl Into<Cow<'static, str>>) -> Self {
-        let payload = payload.into();
-        let is_open = has_open(&payload);
-        OutboxEvent { head, payload, topic: topic.into(), key: None, is_open }
+        OutboxEvent { head, payload: payload.into(), topic: topic.into(), key: None, is_sealed: false }
     }
 
     /// The same, of which a [`Sealer`] has seen the payload: what it has left open is erased. For authors of stores.
     #[must_use]
     pub fn seen_by_sealer(mut self) -> Self {
-        self.is_open = false;
+        self.is_sealed = true;
         self
     }
 
     /// Whether it has personal data that is still to be sealed.
     pub fn is_open(&self) -> bool {
-        self.is_open
+        !self.is_sealed && has_open(&self.payload)
     }
 
     /// Has `sealer` seal what personal data it has; one without stays as it is.
@@ -99,10 +103,10 @@ impl OutboxEvent {
     ///
     /// As [`Sealer::seal`].
     pub async fn seal(mut self, sealer: &dyn Sealer) -> Result<Self, Error> {
-        if self.is_open {
+        if self.is_open() {
             let payload = std::mem::take(&mut self.payload);
             self.payload = sealer.seal(Place::of_event(&self.head), payload).await?;
-            self.is_open = false;
+            self.is_sealed = true;
         }
         Ok(self)
     }
@@ -133,7 +137,7 @@ impl OutboxEvent {
     /// Of kind [`Encode`](ErrorKind::Encode) when the payload is no JSON; of kind [`Config`](ErrorKind::Config) when it has
     /// personal data that nothing has sealed.
     pub fn into_message(mut self) -> Result<Message, Error> {
-        if self.is_open {
+        if self.is_open() {
             let what = format!(
                 "putting `{}` {} into an outbox: it has personal data, which nothing has sealed; give the store of the outbox what seals \
                  (`sealed_by`), or seal the event by `OutboxEvent::seal`",
@@ -163,13 +167,13 @@ impl OutboxEvent {
 
 impl fmt::Debug for OutboxEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OutboxEvent { head, payload, topic, key, is_open } = self;
+        let OutboxEvent { head, payload, topic, key, is_sealed } = self;
         f.debug_struct("OutboxEvent")
             .field("head", head)
             .field("payload", &Shown(payload))
             .field("topic", topic)
             .field("key", key)
-            .field("is_open", is_open)
+            .field("is_sealed", is_sealed)
             .finish()
     }
 }

@@ -63,9 +63,10 @@ impl Rebuilds {
     ///
     /// # Errors
     ///
-    /// Those of [`Projector::rebuild`], of the first one that fails: those behind it are as they were. Of kind
+    /// Those of [`Projector::rebuild`], of the first one that fails, when all others were made anew. Of kind
     /// [`Unsupported`](ErrorKind::Unsupported) where one is inline, which a rebuild would have it be no longer: raise its
-    /// [version](Projection::version) and open the store with it.
+    /// [version](Projection::version) and open the store with it. Of kind [`Config`](ErrorKind::Config) where one is paused: resume
+    /// it first.
     ///
     /// # Panics
     ///
@@ -76,10 +77,14 @@ impl Rebuilds {
     /// What was made stays so; what is being made is left beside the old one.
     pub async fn run(&self) -> Result<Vec<Rebuilt>, Error> {
         let mut made = Vec::with_capacity(self.0.len());
+        let mut failed = Ok(());
         for rebuild in &self.0 {
-            made.extend(rebuild().await?);
+            match rebuild().await {
+                Ok(rebuilt) => made.extend(rebuilt),
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
-        Ok(made)
+        failed.map(|()| made)
     }
 }
 
@@ -98,6 +103,13 @@ where
             core.name()
         );
         return Err(Error::new(ErrorKind::Unsupported, what));
+    }
+    if builds.iter().any(|build| build.paused) {
+        let what = format!(
+            "rebuilding projection `{}` since somebody is forgotten: it is paused, and would never be done; resume it first",
+            core.name()
+        );
+        return Err(Error::new(ErrorKind::Config, what));
     }
     let build = loop {
         make().rebuild().await?;

@@ -238,7 +238,11 @@ impl<P: Projection, M: ReadModel<Connection = P::Connection>> Shard<P, M> {
                     self.unread = 0;
                     return Ok(page);
                 }
-                Err(error) if error.is_retryable() || error.kind() == ErrorKind::Closed => {
+                // What is set up wrongly here may be right elsewhere: that is no reason to stop for all.
+                Err(error)
+                    if error.is_retryable()
+                        || matches!(error.kind(), ErrorKind::Closed | ErrorKind::Config) =>
+                {
                     return Err(error.into());
                 }
                 Err(error) => error,
