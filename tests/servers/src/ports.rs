@@ -53,7 +53,7 @@ impl Ports {
         self.first + 1
     }
 
-    /// Where RabbitMQ is managed by HTTP.
+    /// Where RabbitMQ is managed, and the registry asked for its health, by HTTP.
     pub(crate) fn management(self) -> u16 {
         self.first + 1
     }

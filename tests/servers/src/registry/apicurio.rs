@@ -39,7 +39,7 @@ impl Recipe for Apicurio {
     }
 
     fn ports(&self, ports: Ports) -> Vec<u16> {
-        vec![ports.client()]
+        vec![ports.client(), ports.management()]
     }
 
     fn mark(&self, made: &Made) -> PathBuf {
@@ -63,8 +63,8 @@ impl Recipe for Apicurio {
             .arg(self.mark(made))
             .arg("-Dquarkus.http.host=127.0.0.1")
             .arg(format!("-Dquarkus.http.port={}", made.ports.client()))
-            // Beside its API it would listen on another port for its health.
-            .arg("-Dquarkus.management.enabled=false")
+            .arg("-Dquarkus.management.host=127.0.0.1")
+            .arg(format!("-Dquarkus.management.port={}", made.ports.management()))
             .args(["-Dapicurio.storage.kind=sql", "-Dapicurio.storage.sql.kind=h2"])
             .arg("-jar")
             .arg(program.join("quarkus-run.jar"))
