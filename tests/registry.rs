@@ -4,6 +4,7 @@
 
 mod registry {
     mod bad_answers;
+    mod foreign;
     mod journey;
     mod outages;
     mod round_trip;

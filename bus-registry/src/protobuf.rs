@@ -5,7 +5,10 @@
 
 mod place;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, FileDescriptor, MessageDescriptor, SerializeOptions,
 };
@@ -43,13 +46,18 @@ impl FileResolver for One {
 }
 
 impl Protobuf {
-    /// Reads a file, which may import those of `google/protobuf`.
+    /// Reads a file, which may import those of `google/protobuf`: its text, or its descriptor in base 64, as Confluent's client for
+    /// Python registers it.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let invalid = |error: protox::Error| {
             Error::new(ErrorKind::InvalidSchema, "the schema is no file of Protobuf that can be read")
                 .with_source(error)
         };
-        let file = File::from_source(FILE, text).map_err(invalid)?;
+        // No file is base 64: it has spaces and semicolons.
+        let file = match BASE64.decode(text.trim()) {
+            Ok(bytes) => File::from_file_descriptor_proto(named(&bytes)?),
+            Err(_) => File::from_source(FILE, text).map_err(invalid)?,
+        };
         let mut resolver = ChainFileResolver::new();
         resolver.add(One(file));
         resolver.add(GoogleFileResolver::new());
@@ -91,6 +99,15 @@ impl Protobuf {
             .map_err(|error| payload(format!("the `{name}` has no form in JSON")).with_source(error))?;
         Ok((name, json))
     }
+}
+
+/// The descriptor in `bytes`, under the name that files have here.
+fn named(bytes: &[u8]) -> Result<FileDescriptorProto, Error> {
+    let descriptor = FileDescriptorProto::decode(bytes).map_err(|error| {
+        Error::new(ErrorKind::InvalidSchema, "the schema is no descriptor of a file of Protobuf")
+            .with_source(error)
+    })?;
+    Ok(FileDescriptorProto { name: Some(FILE.to_owned()), ..descriptor })
 }
 
 impl Message {

@@ -106,6 +106,18 @@ fn what_is_not_in_the_message_is_refused_and_not_left_out() {
 }
 
 #[test]
+fn a_descriptor_in_base_64_is_as_good_as_the_file() {
+    let (bytes, of_file) = (written("shop.Order", &order()), Protobuf::parse(FILE).unwrap());
+    let descriptor = BASE64.encode(of_file.file.file_descriptor_proto().encode_to_vec());
+    let (name, json) = Protobuf::parse(&descriptor).unwrap().read(&bytes).unwrap();
+    assert_eq!((&*name, serde_json::from_slice::<Value>(&json).unwrap()), ("shop.Order", order()));
+    for text in ["", "AAAA", &BASE64.encode([0xff; 40])] {
+        let error = Protobuf::parse(text).err();
+        assert!(error.is_none_or(|error| error.kind() == ErrorKind::InvalidSchema));
+    }
+}
+
+#[test]
 fn schemas_that_cannot_be_used_say_why() {
     for text in [
         "message {",
