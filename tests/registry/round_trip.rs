@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jitney::event::Version;
 use jitney::prelude::*;
-use jitney::registry::{Format, RegistryCodec, Schema, SchemaRegistry, SchemaVersion};
+use jitney::registry::apache_avro::{self, AvroSchema};
+use jitney::registry::{Format, RegistryCodec, Schema, SchemaRegistry, SchemaVersion, SubjectNaming};
 use schemars::JsonSchema;
 
 use super::journey::there_and_back;
@@ -63,8 +64,13 @@ pub(crate) struct Receipt {
 }
 
 /// What `OrderPaid` is in Avro, as it is kept in a file.
-fn paid_schema() -> Schema {
-    Schema::new(Format::Avro, include_str!("order_paid.avsc"))
+const PAID: &str = include_str!("order_paid.avsc");
+
+/// As the derive of `apache_avro` has it.
+impl AvroSchema for OrderPaid {
+    fn get_schema() -> apache_avro::Schema {
+        apache_avro::Schema::parse_str(PAID).unwrap()
+    }
 }
 
 pub(crate) fn paid(order_id: &str) -> OrderPaid {
@@ -82,8 +88,7 @@ pub(crate) fn paid(order_id: &str) -> OrderPaid {
 }
 
 pub(crate) async fn avro_codec() -> RegistryCodec {
-    let builder = RegistryCodec::builder(registry()).schema(&OrderPaid::TYPES[0], paid_schema());
-    builder.connect().await.unwrap()
+    RegistryCodec::builder(registry()).avro::<OrderPaid>().connect().await.unwrap()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
@@ -118,12 +123,13 @@ pub(crate) async fn protobuf_codec() -> RegistryCodec {
     builder.connect().await.unwrap()
 }
 
+/// By the file over memory, and by the type over Kafka.
 #[tokio::test(flavor = "multi_thread")]
 async fn avro_comes_back_over_memory_and_kafka() {
-    assert_eq!(
-        there_and_back(memory(avro_codec().await), &paid("größe/42")).await.payload(),
-        &paid("größe/42")
-    );
+    let builder = RegistryCodec::builder(registry()).subjects(SubjectNaming::RecordName);
+    let by_file =
+        builder.schema(&OrderPaid::TYPES[0], Schema::new(Format::Avro, PAID)).connect().await.unwrap();
+    assert_eq!(there_and_back(memory(by_file), &paid("größe/42")).await.payload(), &paid("größe/42"));
     assert_eq!(
         there_and_back(kafka(avro_codec().await).await, &paid("größe/42")).await.payload(),
         &paid("größe/42")

@@ -26,7 +26,7 @@ pub(crate) fn parts() -> (SocketAddr, String) {
 }
 
 pub(crate) fn registry() -> ConfluentRegistry {
-    ConfluentRegistry::at(&url()).unwrap()
+    ConfluentRegistry::builder(&url()).timeout(PATIENCE).build().unwrap()
 }
 
 /// A name that no other run has.
