@@ -57,6 +57,12 @@ pub use jitney_privacy as privacy;
 #[doc(inline)]
 pub use jitney_rabbitmq as rabbitmq;
 
+/// Schema registries: schemas of events are registered and checked at the start, and their ids travel before bodies in JSON,
+/// Avro or Protobuf.
+#[cfg(feature = "registry")]
+#[doc(inline)]
+pub use jitney_registry as registry;
+
 /// Event sourcing: aggregates, event stores, snapshots.
 #[cfg(feature = "sourcing")]
 #[doc(inline)]

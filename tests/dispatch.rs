@@ -21,6 +21,7 @@ mod dispatch {
     mod lanes;
     mod outcome;
     mod outputs;
+    mod preparation;
     mod publish;
     mod publish_layers;
     mod raw_events;

@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use crate::event::{DomainEvent, EventType};
 use crate::message::{Header, Message};
@@ -49,9 +50,23 @@ pub trait Codec: Debug + Send + Sync + 'static {
     /// When the message has no envelope; never panics, whatever the bytes.
     fn decode(&self, message: &Message, expected: Option<&'static EventType>) -> Result<Decoded, Error>;
 
+    /// Gets what is lacking to [`decode`](Self::decode) `message`: a schema that is kept elsewhere, for example. None where nothing
+    /// is, which has to be quick to find out: it is asked for every message that somebody wants. Until the future is done, the
+    /// message waits, and so do those behind it that share its key; others do not.
+    ///
+    /// The future ends with an error that [`is_retryable`](Error::is_retryable), and is then asked for again later, as long as it
+    /// takes; or with another error, and the message is then a dead letter.
+    fn prepare(&self, message: &Message) -> Option<Preparation> {
+        let _ = message;
+        None
+    }
+
     /// The event type of a message, where it can be told without reading the body.
     fn peek_event_type<'m>(&self, message: &'m Message) -> Option<&'m str>;
 }
+
+/// What has to be done before a message can be decoded. Dropping it leaves it undone.
+pub type Preparation = BoxFuture<'static, Result<(), Error>>;
 
 /// Where an envelope goes, and from whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod commit;
 mod decide;
 mod dispatcher;
 mod group;
+mod held;
 mod in_flight;
 mod in_transaction;
 mod lanes;

@@ -38,7 +38,8 @@ pub enum ErrorKind {
     Tampered,
     /// A value is sealed with a key of its subject that the key store does not have.
     UnknownKey,
-    /// A key was wrapped by a master key that is not among those given.
+    /// A key was wrapped by a master key that is not among those given. Retryable: while keys are wrapped anew, some processes
+    /// may not have it yet.
     UnknownMasterKey,
     /// A master key has the right name and does not open what was wrapped under it.
     WrongMasterKey,
@@ -54,8 +55,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     fn retryable_by_nature(self) -> bool {
-        use ErrorKind::{KeyManagement, Randomness, Store, Unfinished};
-        matches!(self, Store | KeyManagement | Randomness | Unfinished)
+        use ErrorKind::{KeyManagement, Randomness, Store, Unfinished, UnknownMasterKey};
+        matches!(self, Store | KeyManagement | Randomness | Unfinished | UnknownMasterKey)
+    }
+
+    /// Whether it is about one payload, and about no other: what it was to be read from was changed, or cannot be sealed.
+    fn is_of_payload(self) -> bool {
+        use ErrorKind::{Forgotten, Malformed, Subject, Tampered, TooDeep};
+        matches!(self, Forgotten | Malformed | Subject | Tampered | TooDeep)
     }
 }
 
@@ -133,11 +140,11 @@ impl StdError for Error {
 }
 
 impl From<Error> for jitney_core::Error {
-    /// Of kind [`Layer`](CoreKind::Layer), retryable where this one is.
+    /// Of kind [`Layer`](CoreKind::Layer) where it is about the payload, or retryable, as this one is; of kind
+    /// [`Config`](CoreKind::Config) where keys or the key store are not the right ones: no event is given up for that.
     fn from(error: Error) -> Self {
         let retryable = error.is_retryable();
-        jitney_core::Error::new(CoreKind::Layer, "keeping personal data")
-            .with_source(error)
-            .retryable(retryable)
+        let kind = if retryable || error.kind().is_of_payload() { CoreKind::Layer } else { CoreKind::Config };
+        jitney_core::Error::new(kind, "keeping personal data").with_source(error).retryable(retryable)
     }
 }

@@ -118,6 +118,23 @@ impl Vault {
         }
     }
 
+    /// Whether `subject` is forgotten, by what is at hand or else by the key store.
+    async fn is_forgotten(&self, subject: &str) -> Result<bool, Error> {
+        match self.inner.cache.get(subject) {
+            Some(known) => Ok(matches!(known, Known::Forgotten(_))),
+            None => {
+                let subject = Subject::new(subject)?;
+                match self.inner.store.get(&subject).await? {
+                    Some(Entry::Forgotten(tombstone)) => {
+                        self.inner.cache.set(&subject, Known::Forgotten(tombstone));
+                        Ok(true)
+                    }
+                    _ => Ok(false),
+                }
+            }
+        }
+    }
+
     async fn create(&self, subject: &Subject) -> Result<Entry, Error> {
         let (id, key) = (KeyId::random()?, DataKey::random()?);
         let wrapped = self.inner.master.wrap(subject, id, &key).await?;

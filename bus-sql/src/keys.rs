@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use jitney_privacy::{Entry, Error, ErrorKind, Subject, Tombstone, WrappedKey};
 use jitney_sourcing::Error as StoreError;
 
-/// The error of a key store while `doing`.
+/// The error of a key store while `doing`. Whatever the database refuses (a password, a grant, a file), it is no fault of the event
+/// whose key was asked for: it is worth another try.
 pub(crate) fn key_error(doing: impl fmt::Display, error: StoreError) -> Error {
-    let retryable = error.is_retryable();
-    Error::new(ErrorKind::Store, format!("{doing} in the key store")).with_source(error).retryable(retryable)
+    Error::new(ErrorKind::Store, format!("{doing} in the key store")).with_source(error)
 }
 
 /// A row of the keys: key id, master key, wrapped key; when and by whom it was forgotten.

@@ -20,7 +20,7 @@ pub(crate) const BROKERS: &[Broker] = &[
     Broker { server: None, programs: &["throw_away"] },
     Broker {
         server: Some(Server::Kafka),
-        programs: &["conformance_kafka", "kafka", "kafka_node", "kafka_store", "stores_kafka"],
+        programs: &["conformance_kafka", "kafka", "kafka_node", "kafka_store", "registry", "stores_kafka"],
     },
     Broker { server: Some(Server::Kafka3), programs: &["conformance_kafka", "kafka_faults"] },
     Broker {
@@ -51,6 +51,7 @@ pub(crate) const BROKERS: &[Broker] = &[
         server: Some(Server::Postgres),
         programs: &["postgres_server", "postgres_store", "stores_postgres"],
     },
+    Broker { server: Some(Server::Registry), programs: &["registry"] },
 ];
 
 /// The packages of backends that take long to build and are of no use without their broker.

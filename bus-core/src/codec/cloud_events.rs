@@ -63,7 +63,7 @@ use attribute::Binding;
 
 use super::{Codec, Decoded, Destination, EncodePayload, Encoded};
 use crate::event::EventType;
-use crate::message::Message;
+use crate::message::{Header, Message};
 use crate::{Error, ErrorKind, Head};
 
 /// The header that carries the media type of the body; on AMQP it is a property of the message, which a transport shows
@@ -99,6 +99,50 @@ impl CloudEvents {
     }
 }
 
+/// The envelope alone, for codecs whose bodies are not JSON.
+impl CloudEvents {
+    /// Writes the headers of binary mode for an event whose body is of the media type `content_type`.
+    ///
+    /// # Errors
+    ///
+    /// When the id or the type of the event is no lawful attribute.
+    pub fn encode_head(
+        &self,
+        to: Destination<'_>,
+        head: &Head,
+        content_type: &'static str,
+    ) -> Result<Vec<Header>, Error> {
+        write::headers(self.binding, to, head, content_type).map_err(|cause| {
+            let what = format!("encoding `{}` {} as a CloudEvent", head.event_type, head.event_id);
+            Error::new(ErrorKind::Encode, what).with_source(cause)
+        })
+    }
+
+    /// Reads the headers of binary mode, whatever the body is. None where there are none of an event's, not even damaged ones.
+    ///
+    /// # Errors
+    ///
+    /// When an attribute that is required is missing, or one is damaged.
+    pub fn decode_head(
+        &self,
+        message: &Message,
+        expected: Option<&'static EventType>,
+    ) -> Result<Option<Head>, Error> {
+        let is_attribute = |header: &Header| self.binding.attribute_in(&header.name).is_some();
+        if !message.headers.iter().any(is_attribute) {
+            return Ok(None);
+        }
+        let head = binary::attributes(self.binding, message)
+            .and_then(|attributes| head::head(self.binding, attributes, message, expected));
+        head.map(Some).map_err(|cause| unreadable(message, cause))
+    }
+}
+
+fn unreadable(message: &Message, cause: String) -> Error {
+    let what = format!("reading a CloudEvent of {} bytes from topic `{}`", message.body.len(), message.topic);
+    Error::new(ErrorKind::Decode, what).with_source(cause)
+}
+
 impl Codec for CloudEvents {
     fn content_type(&self) -> &'static str {
         JSON
@@ -110,10 +154,13 @@ impl Codec for CloudEvents {
         head: &Head,
         payload: &dyn EncodePayload,
     ) -> Result<Encoded, Error> {
-        write::encode(self.binding, to, head, payload).map_err(|cause| {
+        let headers = self.encode_head(to, head, JSON)?;
+        let mut body = Vec::with_capacity(256);
+        payload.write_json(&mut body).map_err(|error| {
             let what = format!("encoding `{}` {} as a CloudEvent", head.event_type, head.event_id);
-            Error::new(ErrorKind::Encode, what).with_source(cause)
-        })
+            Error::new(ErrorKind::Encode, what).with_source(error)
+        })?;
+        Ok(Encoded { headers, body: body.into() })
     }
 
     fn decode(&self, message: &Message, expected: Option<&'static EventType>) -> Result<Decoded, Error> {
@@ -121,14 +168,9 @@ impl Codec for CloudEvents {
             Some(format) => structured::read(format, &message.body),
             None => binary::read(self.binding, message),
         };
-        found.and_then(|found| head::decode(self.binding, found, message, expected)).map_err(|cause| {
-            let what = format!(
-                "reading a CloudEvent of {} bytes from topic `{}`",
-                message.body.len(),
-                message.topic
-            );
-            Error::new(ErrorKind::Decode, what).with_source(cause)
-        })
+        found
+            .and_then(|found| head::decode(self.binding, found, message, expected))
+            .map_err(|cause| unreadable(message, cause))
     }
 
     fn peek_event_type<'m>(&self, message: &'m Message) -> Option<&'m str> {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::lanes::Lanes;
+use super::held::{Held, Released};
+use super::lanes::{LaneId, Lanes};
 use super::process::{Decided, Fate, Finished, Item};
 use super::router::Destination;
 use super::{Group, GroupStats};
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, Reason};
+use crate::error_chain;
 use crate::publish::Bus;
 use crate::transport::{Delivery, Epoch, Interest, Settle, Settlement};
 
@@ -19,12 +21,14 @@ use crate::transport::{Delivery, Epoch, Interest, Settle, Settlement};
 pub struct Dispatcher {
     group: Arc<Group>,
     lanes: Lanes,
+    held: Held,
     done: Vec<Decided>,
 }
 
 impl Dispatcher {
     pub(crate) fn new(group: Arc<Group>) -> Self {
-        Dispatcher { lanes: Lanes::new(Arc::clone(&group)), group, done: Vec::new() }
+        let (lanes, held) = (Lanes::new(Arc::clone(&group)), Held::new(Arc::clone(&group)));
+        Dispatcher { lanes, held, group, done: Vec::new() }
     }
 
     /// The group's full name.
@@ -80,12 +84,35 @@ impl Dispatcher {
 
     /// Takes one delivery; it may be decided at once.
     pub(crate) fn push(&mut self, cx: &mut Context<'_>, delivery: Delivery) {
+        if !self.held.is_empty() {
+            let lane = self.lanes.lane_of(&delivery);
+            if self.held.has(lane) {
+                return self.held.add(lane, delivery);
+            }
+        }
+        self.route(cx, None, delivery, false);
+    }
+
+    /// Takes the first delivery of its lane, which is `lane` where that is known. Answers whether the lane is held for it.
+    fn route(
+        &mut self,
+        cx: &mut Context<'_>,
+        lane: Option<LaneId>,
+        delivery: Delivery,
+        prepared: bool,
+    ) -> bool {
         let (token, bytes) = (delivery.token, delivery.message.size());
-        let settle = match self.group.router.route(&**self.group.bus.codec(), &delivery) {
+        let settle = match self.group.router.route(&**self.group.bus.codec(), &delivery, prepared) {
             Destination::Handle(route, event) => {
                 let done = &mut self.done;
                 let finish = &mut |finished| collect(done, finished);
-                return self.lanes.push(cx, route, Item { delivery, event }, finish);
+                self.lanes.push(cx, route, Item { delivery, event }, finish);
+                return false;
+            }
+            Destination::Prepare(preparation) => {
+                let lane = lane.unwrap_or_else(|| self.lanes.lane_of(&delivery));
+                self.held.hold(lane, delivery, preparation);
+                return true;
             }
             Destination::Skip => {
                 self.group.counters.skipped();
@@ -97,10 +124,33 @@ impl Dispatcher {
             }
         };
         self.done.push(Decided { token, bytes, fate: Fate::Settle(settle) });
+        false
+    }
+
+    /// Goes on with those of held deliveries whose turn it is.
+    fn poll_held(&mut self, cx: &mut Context<'_>) {
+        while let Some((lane, Released { delivery, prepared })) = self.held.poll(cx) {
+            let mut is_held = match prepared {
+                Some(Err(error)) => {
+                    let (token, bytes) = (delivery.token, delivery.message.size());
+                    let failure = self.group.failure(Reason::Undecodable, error_chain(&error));
+                    let fate = Fate::Settle(self.group.dead_letter(delivery, failure));
+                    self.done.push(Decided { token, bytes, fate });
+                    false
+                }
+                prepared => self.route(cx, Some(lane), delivery, prepared.is_some()),
+            };
+            while !is_held && let Some(delivery) = self.held.next(lane) {
+                is_held = self.route(cx, Some(lane), delivery, false);
+            }
+        }
     }
 
     /// Goes on with what runs.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+        if !self.held.is_empty() {
+            self.poll_held(cx);
+        }
         let done = &mut self.done;
         self.lanes.poll(cx, &mut |finished| collect(done, finished));
     }
@@ -119,14 +169,16 @@ impl Dispatcher {
         self.lanes.running()
     }
 
-    /// Whether nothing runs and nothing waits in a lane.
+    /// Whether nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lanes.is_idle()
+        self.lanes.is_idle() && self.held.is_empty()
     }
 
     /// Drops what has not been started: of `epoch`, or all of it.
     pub(crate) fn drop_queued(&mut self, epoch: Option<Epoch>, dropped: &mut impl FnMut(&Delivery)) {
-        self.lanes.drop_queued(|delivery| epoch.is_none_or(|epoch| delivery.epoch == epoch), dropped);
+        let unwanted = |delivery: &Delivery| epoch.is_none_or(|epoch| delivery.epoch == epoch);
+        self.held.drop_queued(unwanted, dropped);
+        self.lanes.drop_queued(unwanted, dropped);
     }
 
     /// Drops everything of `epoch`, running or not.

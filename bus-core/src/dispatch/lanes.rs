@@ -28,7 +28,7 @@ use super::{Group, Route};
 use crate::transport::{Delivery, Epoch};
 
 /// Names a lane. Two keys of one hash share a lane, which costs them time and never order.
-type LaneId = u64;
+pub(super) type LaneId = u64;
 
 /// A handler that takes longer than this without waiting for anything gets tasks of its own.
 const BUSY: Duration = Duration::from_micros(200);
@@ -267,7 +267,8 @@ impl Lanes {
         }
     }
 
-    fn lane_of(&mut self, delivery: &Delivery) -> LaneId {
+    /// The lane of `delivery`: one without a key gets one of its own each time.
+    pub(super) fn lane_of(&mut self, delivery: &Delivery) -> LaneId {
         let mut hasher = RapidHasher::default();
         (&*delivery.message.topic, delivery.partition).hash(&mut hasher);
         if !self.group.lane_per_partition {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rapidhash::RapidHashMap;
 
 use super::load::Load;
-use crate::codec::Codec;
+use crate::codec::{Codec, Preparation};
 use crate::dead_letter::Reason;
 use crate::event::EventType;
 use crate::handler::{Accepts, Handler, HandlerEntry, Idempotency};
@@ -65,6 +65,8 @@ pub(crate) struct RouteConflict {
 /// Where a delivery goes.
 pub(crate) enum Destination {
     Handle(Arc<Route>, RawEvent),
+    /// The codec lacks something to decode it by.
+    Prepare(Preparation),
     /// Nobody in the group wants it.
     Skip,
     DeadLetter(Reason, String),
@@ -134,8 +136,9 @@ impl Router {
         interests
     }
 
-    /// Decodes the envelope of `delivery` and finds its handler.
-    pub(crate) fn route(&self, codec: &dyn Codec, delivery: &Delivery) -> Destination {
+    /// Decodes the envelope of `delivery` and finds its handler. Whether the codec lacks something to do so is only asked where it
+    /// was not `prepared`.
+    pub(crate) fn route(&self, codec: &dyn Codec, delivery: &Delivery, prepared: bool) -> Destination {
         let message = &delivery.message;
         let peeked = codec.peek_event_type(message);
         let expected = match peeked.map(|name| self.by_name.get(name)) {
@@ -143,6 +146,9 @@ impl Router {
             Some(Some(entries)) => entries.first().map(|entry| entry.event_type),
             _ => None,
         };
+        if !prepared && let Some(preparation) = codec.prepare(message) {
+            return Destination::Prepare(preparation);
+        }
         let event = match codec.decode(message, expected) {
             Ok(decoded) => RawEvent::new(decoded, Arc::clone(message)),
             Err(error) => return Destination::DeadLetter(Reason::Undecodable, error_chain(&error)),

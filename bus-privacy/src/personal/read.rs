@@ -41,7 +41,19 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Outer<T> {
         Err(plain(&self))
     }
 
+    fn visit_u128<E: de::Error>(self, _: u128) -> Result<Personal<T>, E> {
+        Err(plain(&self))
+    }
+
+    fn visit_i128<E: de::Error>(self, _: i128) -> Result<Personal<T>, E> {
+        Err(plain(&self))
+    }
+
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Personal<T>, E> {
+        Err(plain(&self))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Personal<T>, E> {
         Err(plain(&self))
     }
 

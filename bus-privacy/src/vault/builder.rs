@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jitney_core::Env;
+use jitney_core::personal::set_in_use;
+use jitney_core::{Env, error_chain};
 
 use super::cache::Cache;
 use super::forget::finish_in_background;
@@ -79,8 +80,9 @@ impl VaultBuilder {
     ///
     /// # Errors
     ///
-    /// Of kind [`Config`](ErrorKind::Config) where two followers have the same name, or one has none; and when the key store does
-    /// not answer.
+    /// Of kind [`Config`](ErrorKind::Config) where two followers have the same name, or one has none; of kind
+    /// [`WrongMasterKey`](ErrorKind::WrongMasterKey) where a key in the store was wrapped by another master key of the same id; and
+    /// when the key store does not answer.
     ///
     /// # Cancellation
     ///
@@ -104,9 +106,29 @@ impl VaultBuilder {
         let cache = Cache::new(env.clone(), keys_at_hand, forget_within / 4 * 3);
         let vault =
             Vault { inner: Arc::new(Inner { store, master, cache, forget_within, by, followers, env }) };
+        vault.check_master_key().await?;
+        set_in_use();
         if vault.has_to_finish().await.map_err(|error| error.while_doing("opening a vault"))? {
             finish_in_background(&vault);
         }
         Ok(vault)
+    }
+}
+
+impl Vault {
+    /// Unwraps one key, so that the master key of another environment is noticed before it has wrapped any.
+    async fn check_master_key(&self) -> Result<(), Error> {
+        let Inner { store, .. } = &*self.inner;
+        let doing = "opening a vault";
+        let some = store.wrapped_otherwise("", None, 1).await.map_err(|error| error.while_doing(doing))?;
+        let Some((subject, wrapped)) = some.first() else { return Ok(()) };
+        match self.unwrap(subject, wrapped).await {
+            Err(error) if error.kind() == ErrorKind::UnknownMasterKey => {
+                let error = error_chain(&error);
+                tracing::warn!(error, "a master key of the key store is not among those given");
+                Ok(())
+            }
+            unwrapped => unwrapped.map(drop).map_err(|error| error.while_doing(doing)),
+        }
     }
 }

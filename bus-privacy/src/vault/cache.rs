@@ -9,7 +9,10 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::key::{DataKey, KeyId};
-use crate::{Error, Subject, Tombstone};
+use crate::{Error, ErrorKind, Subject, Tombstone};
+
+/// So many slots are looked at whenever one is made: more than one, so that old ones become fewer.
+const TIDIED: usize = 4;
 
 /// What is known of a subject.
 #[derive(Debug, Clone)]
@@ -62,14 +65,25 @@ impl Cache {
     /// What is known of `subject`, by `fetch` where it is not at hand; one fetch of a subject runs at a time, and the others
     /// are dropped when it has an answer.
     ///
-    /// An error is kept for nobody: whoever comes next fetches again.
+    /// An error is kept for nobody: whoever comes next fetches again. A key that took longer to come than it is at hand is not
+    /// given out: it may be gone by now.
     pub(super) async fn get_or_fetch(
         &self,
         subject: &Subject,
         fetch: impl Future<Output = Result<Known, Error>>,
     ) -> Result<Known, Error> {
-        let cell = self.cell(subject);
-        cell.get_or_try_init(|| fetch).await.cloned()
+        let (cell, since) = self.cell(subject);
+        let known = cell.get_or_try_init(|| fetch).await?;
+        let took = self.env.instant().duration_since(since);
+        if matches!(known, Known::Key(..)) && took > self.max_age && !self.max_age.is_zero() {
+            let what = format!(
+                "fetching the key of `{subject}` took {took:?}, longer than it may be at hand ({:?}); see to the key store and the \
+                 key management",
+                self.max_age
+            );
+            return Err(Error::new(ErrorKind::Store, what));
+        }
+        Ok(known.clone())
     }
 
     /// From now on `known` is what is known of `subject`. A fetch that is under way answers those who wait for it and nobody
@@ -85,16 +99,16 @@ impl Cache {
         self.lock().slots.len()
     }
 
-    fn cell(&self, subject: &Subject) -> Cell {
+    fn cell(&self, subject: &Subject) -> (Cell, Instant) {
         let mut inner = self.lock();
         if let Some(slot) = inner.slots.get(subject)
             && self.serves(slot, slot.cell.get())
         {
-            return Arc::clone(&slot.cell);
+            return (Arc::clone(&slot.cell), slot.since);
         }
         let cell = Cell::default();
-        self.put(&mut inner, subject, Arc::clone(&cell));
-        cell
+        let since = self.put(&mut inner, subject, Arc::clone(&cell));
+        (cell, since)
     }
 
     fn serves(&self, slot: &Slot, known: Option<&Known>) -> bool {
@@ -102,7 +116,33 @@ impl Cache {
             || self.env.instant().duration_since(slot.since) < self.max_age
     }
 
-    fn put(&self, inner: &mut Inner, subject: &Subject, cell: Cell) {
+    /// Lets go of some keys whose time is over; tombstones stay, as if they had just come.
+    fn tidy(&self, inner: &mut Inner) {
+        for _ in 0..TIDIED {
+            let Some((subject, number)) = inner.by_age.front() else { return };
+            match inner.slots.get_mut(subject) {
+                Some(slot) if slot.number == *number => {
+                    if self.env.instant().duration_since(slot.since) < self.max_age {
+                        return;
+                    }
+                    if matches!(slot.cell.get(), Some(Known::Forgotten(_))) {
+                        inner.made += 1;
+                        (slot.number, slot.since) = (inner.made, self.env.instant());
+                        let again = (subject.clone(), slot.number);
+                        inner.by_age.push_back(again);
+                    } else {
+                        let subject = subject.clone();
+                        inner.slots.remove(&subject);
+                    }
+                }
+                _ => {}
+            }
+            inner.by_age.pop_front();
+        }
+    }
+
+    fn put(&self, inner: &mut Inner, subject: &Subject, cell: Cell) -> Instant {
+        self.tidy(inner);
         inner.made += 1;
         let (number, since) = (inner.made, self.env.instant());
         inner.slots.insert(subject.clone(), Slot { cell, number, since });
@@ -114,6 +154,7 @@ impl Cache {
                 inner.slots.remove(&oldest);
             }
         }
+        since
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -126,7 +167,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::ErrorKind;
 
     const AGE: Duration = Duration::from_secs(45);
 
@@ -172,6 +212,33 @@ mod tests {
         cache.get_or_fetch(&subject(1), slow).await.unwrap();
         env.sleep(AGE / 2).await;
         assert!(cache.get("customer/1").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_took_too_long_to_come_is_not_given_out() {
+        let (env, cache) = (Env::seeded(1), cache(10));
+        let slow = async {
+            env.sleep(AGE + Duration::from_secs(1)).await;
+            Ok(key())
+        };
+        let error = cache.get_or_fetch(&subject(1), slow).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert!(is_key(&cache.get_or_fetch(&subject(1), async { Ok(key()) }).await.ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_whose_time_is_over_go_and_tombstones_stay() {
+        let (env, cache) = (Env::seeded(1), cache(1000));
+        cache.set(&subject(0), forgotten());
+        for number in 1..100 {
+            cache.set(&subject(number), key());
+        }
+        env.sleep(AGE).await;
+        for number in 200..250 {
+            cache.set(&subject(number), key());
+        }
+        assert_eq!(cache.len(), 51);
+        assert!(matches!(cache.get("customer/0"), Some(Known::Forgotten(_))));
     }
 
     #[tokio::test(start_paused = true)]

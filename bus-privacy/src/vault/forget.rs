@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jitney_core::error_chain;
 
 use super::cache::Known;
@@ -11,6 +12,9 @@ use crate::{Error, ErrorKind, Forget, ForgetReport, Forgetting, Forgotten, Subje
 
 /// How many subjects are asked for at once.
 const PAGE: usize = 100;
+
+/// By so much clocks of machines may differ, and a key store may take to answer.
+const SKEW: Duration = Duration::from_secs(3600);
 
 /// How long to wait before what is unfinished is tried again, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
@@ -30,11 +34,13 @@ impl Vault {
     ///
     /// When the key store does not answer: the subject may be forgotten, call it again. Of kind
     /// [`Unfinished`](ErrorKind::Unfinished) when the key is gone and a follower has failed: the others were called, and this one
-    /// is again at the next start, by [`resume_forgetting`](Self::resume_forgetting), or by the same call.
+    /// is called again in the background until it is done, at the next start, by
+    /// [`resume_forgetting`](Self::resume_forgetting), or by the same call.
     ///
     /// # Cancellation
     ///
-    /// When the future is dropped, followers that were not called are called at the next start.
+    /// When the future is dropped before the key store has answered, the subject may not be forgotten. Behind that, what follows goes
+    /// on by itself.
     pub async fn forget(&self, subject: &Subject) -> Result<ForgetReport, Error> {
         let Inner { store, cache, env, by, followers, .. } = &*self.inner;
         let names: Vec<&str> = followers.iter().map(|follower| follower.name()).collect();
@@ -44,10 +50,25 @@ impl Vault {
             forgotten.map_err(|error| error.while_doing(format_args!("forgetting `{subject}`")))?;
         cache.set(subject, Known::Forgotten(forgotten.tombstone.clone()));
         tracing::info!(%subject, "a data subject is forgotten: its key is deleted");
-        if !followers.is_empty() {
-            self.wait_for_others(&forgotten.tombstone).await;
-        }
-        self.follow(subject, &forgotten, followers, Vec::new()).await
+        // Whoever asked may not stay: what follows goes on without them.
+        let (vault, subject) = (self.clone(), subject.clone());
+        let following = env.spawn(async move {
+            let followers = &vault.inner.followers;
+            let everywhere_by = vault.everywhere_by();
+            if !followers.is_empty() {
+                vault.wait_for_others(&forgotten).await;
+            }
+            let followed = vault.follow(&subject, &forgotten, followers, Vec::new(), everywhere_by).await;
+            if followed.is_err() {
+                finish_in_background(&vault);
+            }
+            followed
+        });
+        following.await.unwrap_or_else(|error| {
+            let what =
+                "forgetting: the key is gone, and what follows was broken off; it is done at the next start";
+            Err(Error::new(ErrorKind::Unfinished, what).with_source(error))
+        })
     }
 
     /// Calls the followers that a crash or an error has kept from being called, of all subjects, as far as this vault has them.
@@ -73,9 +94,10 @@ impl Vault {
                     continue;
                 }
                 self.inner.cache.set(&subject, Known::Forgotten(tombstone.clone()));
-                self.wait_for_others(&tombstone).await;
                 let forgotten = Forgotten { tombstone, is_new: false, had_key: false };
-                match self.follow(&subject, &forgotten, &ours, left).await {
+                let everywhere_by = self.everywhere_by();
+                self.wait_for_others(&forgotten).await;
+                match self.follow(&subject, &forgotten, &ours, left, everywhere_by).await {
                     Ok(report) => reports.push(report),
                     Err(error) => first_error = first_error.or(Some(error)),
                 }
@@ -112,12 +134,18 @@ impl Vault {
         (ours, left)
     }
 
-    /// Waits until no process has the key at hand that was deleted at the time of `tombstone`.
-    async fn wait_for_others(&self, tombstone: &Tombstone) {
+    /// When every process has let go of a key that is deleted by now.
+    fn everywhere_by(&self) -> Timestamp {
         let Inner { env, forget_within, .. } = &*self.inner;
-        // By another machine's clock, perhaps: whatever is not surely long ago is now.
-        let passed = Duration::try_from(env.now().duration_since(tombstone.at)).unwrap_or_default();
-        if passed < 2 * *forget_within {
+        env.now().saturating_add(*forget_within).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Waits until no process has the key at hand that is deleted.
+    async fn wait_for_others(&self, forgotten: &Forgotten) {
+        let Inner { env, forget_within, .. } = &*self.inner;
+        // By another machine's clock, perhaps, and from before the store had answered: whatever is not surely long ago is now.
+        let passed = Duration::try_from(env.now().duration_since(forgotten.tombstone.at)).unwrap_or_default();
+        if forgotten.is_new || passed < forget_within.saturating_add(SKEW) {
             env.sleep(*forget_within).await;
         }
     }
@@ -128,6 +156,7 @@ impl Vault {
         forgotten: &Forgotten,
         followers: &[Arc<dyn Forgetting>],
         left: Vec<String>,
+        everywhere_by: Timestamp,
     ) -> Result<ForgetReport, Error> {
         let (mut followed, mut failed) = (Vec::new(), Vec::new());
         for follower in followers {
@@ -151,7 +180,6 @@ impl Vault {
             );
             return Err(Error::new(ErrorKind::Unfinished, what).with_source(error));
         }
-        let everywhere_by = tombstone.at.saturating_add(self.inner.forget_within).unwrap_or(tombstone.at);
         Ok(ForgetReport {
             subject: subject.clone(),
             at: tombstone.at,

@@ -1,7 +1,7 @@
 //! Rotation: all keys are wrapped anew by the master key that wraps from now on.
 
 use super::{Inner, Vault};
-use crate::{Error, Subject, WrappedKey};
+use crate::{Error, ErrorKind, Subject, WrappedKey};
 
 /// How many keys are asked for at once.
 const BATCH: usize = 100;
@@ -46,7 +46,9 @@ impl Vault {
                 match self.wrap_anew(&subject, &old).await {
                     Ok(true) => rotated.wrapped += 1,
                     Ok(false) => rotated.skipped += 1,
-                    Err(error) if error.is_retryable() => return Err(error.while_doing(doing())),
+                    Err(error) if error.is_retryable() && error.kind() != ErrorKind::UnknownMasterKey => {
+                        return Err(error.while_doing(doing()));
+                    }
                     Err(error) => first_error = first_error.or(Some(error)),
                 }
             }

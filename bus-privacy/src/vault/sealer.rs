@@ -8,9 +8,9 @@ use bytes::Bytes;
 use jitney_core::personal::{Item, Place, Sealer};
 
 use super::Vault;
-use crate::Error;
 use crate::key::{DataKey, KeyId};
 use crate::payload::{self, Open, Opened, Sealed};
+use crate::{Error, ErrorKind};
 
 impl Vault {
     /// `payload` with its open values sealed; none where there are none.
@@ -35,6 +35,7 @@ impl Vault {
 
     /// `payload` with its sealed values opened; none where there are none.
     pub(super) async fn opened(&self, place: Place<'_>, payload: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.check_arrived(payload).await?;
         let found = payload::find::<Sealed<'_>>(payload)?;
         if found.is_empty() {
             return Ok(None);
@@ -58,6 +59,29 @@ impl Vault {
             None => Opened::Erased,
         });
         payload::open(payload, &found, place, keys).map(|opened| Some(opened.into()))
+    }
+}
+
+impl Vault {
+    /// Refuses what nothing here has sealed: a value in the clear, and one that is erased though its subject is not forgotten.
+    async fn check_arrived(&self, payload: &[u8]) -> Result<(), Error> {
+        for found in payload::find::<Open<'_>>(payload)? {
+            let path = &found.path;
+            let subject = found.form.subject();
+            let what = if found.form.value().is_some() {
+                format!(
+                    "a personal value of `{subject}` is in the clear at `{path}`: whoever has written it has not sealed it; look at that"
+                )
+            } else if self.is_forgotten(subject).await? {
+                continue;
+            } else {
+                format!(
+                    "the personal value of `{subject}` at `{path}` is said to be erased, and the subject is not forgotten"
+                )
+            };
+            return Err(Error::new(ErrorKind::Tampered, what));
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use jitney_core::{Id, error_chain};
 use jitney_privacy::{ErrorKind, MasterKeys, Vault};
 use serde_json::{Value, json};
 
-use super::fixture::{Keys, event, kind, master, open, open_value, open_vault, seal};
+use super::fixture::{Keys, erased_value, event, kind, master, open, open_value, open_vault, seal, subject};
 
 /// A sealed payload with two values of one customer and one of another.
 async fn sealed(vault: &Vault, id: &Id) -> Value {
@@ -96,13 +96,31 @@ async fn another_subjects_ciphertext_under_its_own_key_is_refused() {
 async fn a_wrong_master_key_and_a_missing_one_are_told_apart() {
     let (keys, id) = (Keys::default(), Id::from("e1"));
     let payload = sealed(&open_vault(&keys).await, &id).await;
-    let with = async |master| {
-        let vault = Vault::builder(keys.clone(), MasterKeys::new(master)).open().await.unwrap();
-        refused(&vault, event(&id), &payload).await
-    };
-    assert_eq!(with(master(2)).await, (ErrorKind::UnknownMasterKey, false));
+    let with = |master| Vault::builder(keys.clone(), MasterKeys::new(master)).open();
+    let without = with(master(2)).await.unwrap();
+    assert_eq!(refused(&without, event(&id), &payload).await, (ErrorKind::UnknownMasterKey, true));
     let impostor = jitney_privacy::MasterKey::new("m1", [9; 32]).unwrap();
-    assert_eq!(with(impostor).await, (ErrorKind::WrongMasterKey, false));
+    let error = with(impostor).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::WrongMasterKey, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrives_in_the_clear_or_falsely_erased_is_refused() {
+    let (keys, id) = (Keys::default(), Id::from("e1"));
+    let vault = open_vault(&keys).await;
+    let payload = sealed(&vault, &id).await;
+    let with = |name: Value| {
+        let mut changed = payload.clone();
+        changed["name"] = name;
+        changed
+    };
+    let clear = with(open_value("1", &json!("Maria")));
+    assert_eq!(refused(&vault, event(&id), &clear).await, (ErrorKind::Tampered, false));
+    let never = with(erased_value("9"));
+    assert_eq!(refused(&vault, event(&id), &with(erased_value("1"))).await, (ErrorKind::Tampered, false));
+    assert_eq!(refused(&vault, event(&id), &never).await, (ErrorKind::Tampered, false));
+    vault.forget(&subject("9")).await.unwrap();
+    assert_eq!(open(&vault, event(&id), &never).await.unwrap()["name"], erased_value("9"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,10 +137,14 @@ pub(crate) async fn open(
     Ok(serde_json::from_slice(&opened).unwrap())
 }
 
-/// The kind of `error`, which is an error of a layer, and whether it is worth another try.
+/// The kind of `error`, and whether it is worth another try. Where it is about keys, and not about the payload, it is an error of the
+/// set-up: nobody is to give up an event for it.
 pub(crate) fn kind(error: &jitney_core::Error) -> (ErrorKind, bool) {
-    assert_eq!(error.kind(), jitney_core::ErrorKind::Layer);
+    use jitney_core::ErrorKind::{Config, Layer};
     let ours = Error::within(error).unwrap();
+    let is_of_keys =
+        matches!(ours.kind(), ErrorKind::UnknownKey | ErrorKind::WrongMasterKey | ErrorKind::Unsupported);
+    assert_eq!(error.kind(), if is_of_keys { Config } else { Layer });
     assert_eq!(ours.is_retryable(), error.is_retryable());
     (ours.kind(), error.is_retryable())
 }

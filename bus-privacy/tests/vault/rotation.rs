@@ -41,7 +41,7 @@ async fn all_keys_are_wrapped_anew_and_no_payload_is_touched() {
     assert_eq!(opened[0]["$personal"]["erased"], true);
     let old = builder(&keys).open().await.unwrap();
     let error = open(&old, event(&id), &sealed[7]).await.unwrap_err();
-    assert_eq!(kind(&error), (ErrorKind::UnknownMasterKey, false));
+    assert_eq!(kind(&error), (ErrorKind::UnknownMasterKey, true));
 }
 
 #[tokio::test(start_paused = true)]

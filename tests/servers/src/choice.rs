@@ -37,6 +37,9 @@ fn checked(server: Server, text: &str) -> Result<Option<String>, Error> {
             let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
             rest.is_some_and(|rest| rest.contains('/'))
         }),
+        Server::Registry => ("http://HOST:PORT/PATH", |text| {
+            ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+        }),
     };
     if is_right(text) {
         return Ok(Some(text.to_owned()));
@@ -59,6 +62,7 @@ mod tests {
             (Server::EventBridge, "eventbridge://orders?region=eu-central-1"),
             (Server::Postgres, "postgres://user:secret@one:5432/orders"),
             (Server::Postgres, "postgresql://one/orders"),
+            (Server::Registry, "https://one:8081/apis/ccompat/v7"),
         ] {
             assert_eq!(checked(server, url).unwrap().as_deref(), Some(url));
         }
@@ -78,5 +82,6 @@ mod tests {
         );
         assert!(checked(Server::EventBridge, "eventbridge://orders").is_err());
         assert!(checked(Server::Postgres, "postgres://user:secret@one").is_err());
+        assert!(checked(Server::Registry, "one:8081").is_err());
     }
 }

@@ -175,7 +175,8 @@ mod tests {
         let error = Error::UnknownServer { name: "kafak".into() };
         assert_eq!(
             error.to_string(),
-            "no server is named `kafak`; choose from: kafka, kafka3, rabbitmq, eventbridge, postgres"
+            "no server is named `kafak`; choose from: kafka, kafka3, rabbitmq, eventbridge, postgres, \
+             registry"
         );
     }
 }

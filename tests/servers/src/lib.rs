@@ -1,11 +1,13 @@
 //! Real servers for tests: started, stopped, killed and frozen.
 //!
-//! `cargo xtask up kafka kafka3 rabbitmq eventbridge postgres` starts servers that stay up until `cargo xtask down`; tests
+//! `cargo xtask up kafka kafka3 rabbitmq eventbridge postgres registry` starts servers that stay up until `cargo xtask down`; tests
 //! find them here. Nothing is passed on to tests but the folder `target/servers`: the environment variables
-//! `JITNEY_KAFKA_URL`, `JITNEY_KAFKA3_URL`, `JITNEY_RABBITMQ_URL`, `JITNEY_EVENTBRIDGE_URL` and `JITNEY_POSTGRES_URL` mean only
+//! `JITNEY_KAFKA_URL`, `JITNEY_KAFKA3_URL`, `JITNEY_RABBITMQ_URL`, `JITNEY_EVENTBRIDGE_URL`, `JITNEY_POSTGRES_URL` and
+//! `JITNEY_REGISTRY_URL` mean only
 //! ever that a server was given from outside, which is used and never touched.
 //!
-//! A test that needs no more than an address takes [`kafka_url`], [`rabbitmq_url`], [`eventbridge_url`] or [`postgres_url`].
+//! A test that needs no more than an address takes [`kafka_url`], [`rabbitmq_url`], [`eventbridge_url`], [`postgres_url`] or
+//! [`registry_url`].
 //! A test of faults takes the processes:
 //!
 //! ```no_run
@@ -57,6 +59,7 @@ mod process;
 mod program;
 mod python;
 mod rabbitmq;
+mod registry;
 mod server;
 mod single;
 mod state;
@@ -74,6 +77,7 @@ pub use crate::postgres::throw_away::ThrowAwayPostgres;
 pub use crate::postgres::{Postgres, postgres_url};
 pub use crate::python::python_with;
 pub use crate::rabbitmq::{RabbitMq, rabbitmq_url};
+pub use crate::registry::registry_url;
 pub use crate::server::{Server, down_throw_away};
 pub use crate::single::Single;
 pub use crate::status::{State, Status};

@@ -1,5 +1,5 @@
 //! Which port is for what. Each node or server has a block of ten; blocks start at 29092, a hundred apart: `kafka`, the
-//! three of `kafka3`, `rabbitmq`, `eventbridge`, `postgres`.
+//! three of `kafka3`, `rabbitmq`, `eventbridge`, `postgres`, `registry`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -11,7 +11,7 @@ pub(crate) const BASE_VARIABLE: &str = "JITNEY_SERVERS_PORT_BASE";
 
 const BASE: u16 = 29092;
 /// How many ports from the first on are for servers.
-pub(crate) const ROOM: u16 = 700;
+pub(crate) const ROOM: u16 = 800;
 
 const LAST_BASE: u16 = u16::MAX - ROOM;
 const OUTSIDE_EPHEMERAL: std::ops::Range<u16> = 20_000..28_000;
@@ -53,7 +53,7 @@ impl Ports {
         self.first + 1
     }
 
-    /// Where RabbitMQ is managed by HTTP.
+    /// Where RabbitMQ is managed, and the registry asked for its health, by HTTP.
     pub(crate) fn management(self) -> u16 {
         self.first + 1
     }

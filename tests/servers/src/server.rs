@@ -10,10 +10,12 @@ use crate::error::Error;
 use crate::eventbridge::EventBridge;
 use crate::kafka::cluster::Cluster;
 use crate::kafka::throw_away;
+use crate::kind::Kind;
 use crate::managed::{Make, Managed};
 use crate::place::{Place, remove_folder};
 use crate::postgres::{self, Postgres};
 use crate::rabbitmq::RabbitMq;
+use crate::registry::Registry;
 use crate::status::{State, Status};
 
 const STARTING: Duration = Duration::from_secs(90);
@@ -32,11 +34,14 @@ pub enum Server {
     EventBridge,
     /// PostgreSQL, which takes prepared transactions too.
     Postgres,
+    /// A schema registry: Apicurio, which speaks Confluent's protocol.
+    Registry,
 }
 
 impl Server {
     /// All servers.
-    pub const ALL: [Self; 5] = [Self::Kafka, Self::Kafka3, Self::RabbitMq, Self::EventBridge, Self::Postgres];
+    pub const ALL: [Self; 6] =
+        [Self::Kafka, Self::Kafka3, Self::RabbitMq, Self::EventBridge, Self::Postgres, Self::Registry];
 
     /// The name on the command line.
     #[must_use]
@@ -47,6 +52,7 @@ impl Server {
             Self::RabbitMq => "rabbitmq",
             Self::EventBridge => "eventbridge",
             Self::Postgres => "postgres",
+            Self::Registry => "registry",
         }
     }
 
@@ -59,6 +65,7 @@ impl Server {
             Self::RabbitMq => "JITNEY_RABBITMQ_URL",
             Self::EventBridge => "JITNEY_EVENTBRIDGE_URL",
             Self::Postgres => "JITNEY_POSTGRES_URL",
+            Self::Registry => "JITNEY_REGISTRY_URL",
         }
     }
 
@@ -137,6 +144,7 @@ impl Server {
             Self::RabbitMq => found::<RabbitMq>(place, self),
             Self::EventBridge => found::<EventBridge>(place, self),
             Self::Postgres => found::<Postgres>(place, self),
+            Self::Registry => found::<Registry>(place, self),
         }
     }
 
@@ -147,6 +155,8 @@ impl Server {
             Self::RabbitMq => Box::new(RabbitMq::make(place, self, kind)?),
             Self::EventBridge => Box::new(EventBridge::make(place, self, kind)?),
             Self::Postgres => Box::new(Postgres::make(place, self, kind)?),
+            // Java runs it as well beside a Docker engine.
+            Self::Registry => Box::new(Registry::make(place, self, Kind::Packages)?),
         })
     }
 
@@ -156,6 +166,7 @@ impl Server {
             Self::RabbitMq => RabbitMq::future_url(self),
             Self::EventBridge => EventBridge::future_url(self),
             Self::Postgres => Postgres::future_url(self),
+            Self::Registry => Registry::future_url(self),
         }
     }
 }

@@ -276,6 +276,7 @@ fn ports_of(server: Server, base: u16) -> Ports {
         Server::RabbitMq => 4,
         Server::EventBridge => 5,
         Server::Postgres => 6,
+        Server::Registry => 7,
     };
     Ports::from(base + 100 * blocks_before)
 }

@@ -17,6 +17,18 @@ pub(super) struct Found<'m> {
 
 /// Reads the attributes out of the headers; that the body is JSON is checked by whoever reads the payload.
 pub(super) fn read(binding: Binding, message: &Message) -> Result<Found<'_>, String> {
+    let attributes = attributes(binding, message)?;
+    if let Some(content_type) = message.header(CONTENT_TYPE_HEADER).filter(|value| !value.is_empty()) {
+        let content_type = String::from_utf8_lossy(content_type);
+        if !is_json(&content_type) {
+            return Err(format!("the data is `{content_type}`, and only JSON is read"));
+        }
+    }
+    Ok(Found { attributes, payload: payload_or_null(&message.body) })
+}
+
+/// Reads the attributes out of the headers, whatever the body is.
+pub(super) fn attributes(binding: Binding, message: &Message) -> Result<Attributes<'_>, String> {
     let mut attributes = Attributes::default();
     for header in &message.headers {
         let Some(name) = binding.attribute_in(&header.name) else { continue };
@@ -25,13 +37,7 @@ pub(super) fn read(binding: Binding, message: &Message) -> Result<Found<'_>, Str
         };
         attributes.insert(name, value);
     }
-    if let Some(content_type) = message.header(CONTENT_TYPE_HEADER).filter(|value| !value.is_empty()) {
-        let content_type = String::from_utf8_lossy(content_type);
-        if !is_json(&content_type) {
-            return Err(format!("the data is `{content_type}`, and only JSON is read"));
-        }
-    }
-    Ok(Found { attributes, payload: payload_or_null(&message.body) })
+    Ok(attributes)
 }
 
 /// The event type, where a header says it.

@@ -19,14 +19,24 @@ use crate::message::Message;
 use crate::metadata::{Metadata, TraceContext};
 use crate::{Head, Id};
 
-/// Reads the envelope out of `found` in `message`; the error names what is missing or damaged.
+/// Reads the event out of `found` in `message`; the error names what is missing or damaged.
 pub(super) fn decode(
     binding: Binding,
     found: Found<'_>,
     message: &Message,
     expected: Option<&'static EventType>,
 ) -> Result<Decoded, String> {
-    let Found { mut attributes, payload } = found;
+    let Found { attributes, payload } = found;
+    Ok(Decoded { head: Arc::new(head(binding, attributes, message, expected)?), payload })
+}
+
+/// Reads the envelope out of the `attributes` of `message`; the error names what is missing or damaged.
+pub(super) fn head(
+    binding: Binding,
+    mut attributes: Attributes<'_>,
+    message: &Message,
+    expected: Option<&'static EventType>,
+) -> Result<Head, String> {
     let spec_version = attributes.take_required(&SPEC_VERSION, binding)?;
     if spec_version != "1.0" {
         return Err(format!("the event is of CloudEvents {spec_version}, and only 1.0 is read"));
@@ -49,7 +59,7 @@ pub(super) fn decode(
     let pairs = rest.pairs.into_iter();
     metadata.pairs.extend(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())));
     metadata.extensions = extensions(rest.metadata);
-    let head = Head {
+    Ok(Head {
         event_type: known_or_owned(event_type, expected.map(EventType::name)),
         aggregate_type: known_or_owned(aggregate_type, expected.map(EventType::aggregate)),
         aggregate_id: subject.unwrap_or_else(|| key_or_id(message, &event_id)),
@@ -59,8 +69,7 @@ pub(super) fn decode(
         metadata,
         extensions: extensions(rest.extensions),
         event_id,
-    };
-    Ok(Decoded { head: Arc::new(head), payload })
+    })
 }
 
 fn metadata(attributes: &mut Attributes<'_>) -> Metadata {

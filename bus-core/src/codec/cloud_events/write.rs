@@ -12,24 +12,25 @@ use super::attribute::{
 };
 use super::lawful::{is_name, is_text, is_uri, is_uri_reference, push_segment};
 use super::rest::{Rest, fields};
-use super::{CONTENT_TYPE_HEADER, JSON, SOURCE_PAIR};
+use super::{CONTENT_TYPE_HEADER, SOURCE_PAIR};
 use crate::codec::native_json::TIME_FORMAT;
-use crate::codec::{Destination, EncodePayload, Encoded, bytes_of};
+use crate::codec::{Destination, bytes_of};
 use crate::message::Header;
 use crate::metadata::Metadata;
 use crate::{Head, Id};
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Writes the envelope; the error says why there is no CloudEvent of it.
-pub(super) fn encode(
+/// Writes the envelope of an event whose body is of the media type `content_type`; the error says why there is no CloudEvent of
+/// it.
+pub(super) fn headers(
     binding: Binding,
     to: Destination<'_>,
     head: &Head,
-    payload: &dyn EncodePayload,
-) -> Result<Encoded, Cause> {
+    content_type: &'static str,
+) -> Result<Vec<Header>, Cause> {
     let mut headers = Headers { binding, list: Vec::with_capacity(16), rest: Rest::default() };
-    headers.list.push(Header::new(CONTENT_TYPE_HEADER, JSON));
+    headers.list.push(Header::new(CONTENT_TYPE_HEADER, Bytes::from_static(content_type.as_bytes())));
     headers.push(&SPEC_VERSION, Bytes::from_static(b"1.0"));
     headers.require(&ID, id_text(&head.event_id))?;
     headers.require(&TYPE, bytes_of(&head.event_type))?;
@@ -43,9 +44,7 @@ pub(super) fn encode(
     }
     headers.metadata(&head.metadata);
     headers.rest.extensions = fields(&head.extensions);
-    let mut body = Vec::with_capacity(256);
-    payload.write_json(&mut body)?;
-    Ok(Encoded { headers: headers.finish()?, body: body.into() })
+    Ok(headers.finish()?)
 }
 
 /// The source that the event came with, or else this service and the aggregate type.
