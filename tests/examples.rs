@@ -53,6 +53,17 @@ fn bank_account() {
 }
 
 #[test]
+fn personal() {
+    let lines = [
+        "0 of 2 messages show an address",
+        "there was a key: true",
+        "ALFKI: (a former customer)",
+        "ANATR: Avda. de la Constitución 2222",
+    ];
+    assert_eq!(run("personal").lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
 fn idempotent_consumer() {
     assert_eq!(run("idempotent_consumer"), "Ada has 500 cents\nAda has 530 cents\n");
 }

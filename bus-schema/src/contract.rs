@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use jitney_core::DomainEvent;
 use jitney_core::event::Version;
+use jitney_core::personal::collect;
 use serde_json::Value;
 
 use crate::lock::Folder;
@@ -88,10 +89,11 @@ impl Contract {
     }
 
     /// With the payload of `event` as the example of its type, when that is locked; otherwise one is made from the schema. Needed
-    /// where a type takes fewer values than its schema says.
+    /// where a type takes fewer values than its schema says. [Personal](jitney_core::personal) values in it are written as they are:
+    /// make them up.
     pub fn example<E: DomainEvent>(mut self, event: &E) -> Self {
         let of = event.event_type();
-        match event.serialize_payload(serde_json::value::Serializer) {
+        match collect(|| event.serialize_payload(serde_json::value::Serializer)).0 {
             Ok(payload) => {
                 let key = (of.aggregate().to_owned(), of.name().to_owned(), of.version());
                 self.examples.insert(key, payload);
