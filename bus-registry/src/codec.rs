@@ -48,6 +48,7 @@ struct Inner {
 /// How one version of an event type is written.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    pub(crate) aggregate: &'static str,
     pub(crate) version: Version,
     pub(crate) id: u32,
     pub(crate) writer: Writer,
@@ -59,18 +60,19 @@ impl RegistryCodec {
         RegistryCodecBuilder::new(Arc::new(registry))
     }
 
-    /// The id of the schema that events called `event_type` of `version` are written with: that of the version itself or, where
-    /// it was not given, of the highest minor one of the same major version.
-    pub fn schema_id(&self, event_type: &str, version: Version) -> Option<u32> {
-        self.0.outgoing(event_type, version).map(|outgoing| outgoing.id)
+    /// The id of the schema that events of `aggregate` called `event_type` of `version` are written with: that of the version itself
+    /// or, where it was not given, of the highest minor one of the same major version.
+    pub fn schema_id(&self, aggregate: &str, event_type: &str, version: Version) -> Option<u32> {
+        self.0.outgoing(aggregate, event_type, version).map(|outgoing| outgoing.id)
     }
 }
 
 impl Inner {
-    fn outgoing(&self, event_type: &str, version: Version) -> Option<&Outgoing> {
-        let versions = self.outgoing.get(event_type)?;
-        let exact = versions.iter().find(|outgoing| outgoing.version == version);
-        exact.or_else(|| versions.iter().find(|outgoing| outgoing.version.major == version.major))
+    fn outgoing(&self, aggregate: &str, event_type: &str, version: Version) -> Option<&Outgoing> {
+        // Several aggregates may have events of one name.
+        let mut versions = self.outgoing.get(event_type)?.iter().filter(|of| of.aggregate == aggregate);
+        let exact = versions.clone().find(|outgoing| outgoing.version == version);
+        exact.or_else(|| versions.find(|outgoing| outgoing.version.major == version.major))
     }
 
     fn head(
@@ -99,7 +101,9 @@ impl Codec for RegistryCodec {
         head: &Head,
         payload: &dyn EncodePayload,
     ) -> Result<Encoded, Error> {
-        let Some(Outgoing { id, writer, .. }) = self.0.outgoing(&head.event_type, head.version) else {
+        let Some(Outgoing { id, writer, .. }) =
+            self.0.outgoing(&head.aggregate_type, &head.event_type, head.version)
+        else {
             let what = format!(
                 "encoding `{} {}` {}: the registry's codec was given no schema of it; give it one where the codec is built",
                 head.event_type, head.version, head.event_id

@@ -243,7 +243,14 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_is_refused_without_its_password() {
-        for url in ["", "registry:8081", "ftp://one", "http://", "http://user:secret@"] {
+        for url in [
+            "",
+            "registry:8081",
+            "ftp://one",
+            "http://",
+            "http://user:secret@",
+            "http://user:12/secret@host/api",
+        ] {
             let error = ConfluentRegistry::at(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{url}");
             assert!(!format!("{error:?}").contains("secret"), "{error:?}");

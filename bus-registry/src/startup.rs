@@ -185,7 +185,8 @@ fn warm(all: Vec<Ready>) -> Warm {
         let id = id.expect("what has no id by now is a problem");
         let event_type = declared.event_type;
         warm.readers.insert(id, reader);
-        let outgoing = Outgoing { version: event_type.version(), id, writer };
+        let (aggregate, version) = (event_type.aggregate(), event_type.version());
+        let outgoing = Outgoing { aggregate, version, id, writer };
         warm.outgoing.entry(event_type.name()).or_default().push(outgoing);
     }
     // The highest minor version of a major one is found first.

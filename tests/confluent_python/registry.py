@@ -12,6 +12,7 @@ here since no compiler is at hand.
 import argparse
 import json
 import sys
+import time
 import uuid
 
 from confluent_kafka import Consumer, Producer
@@ -90,7 +91,8 @@ def read(given, client):
         }
     )
     consumer.subscribe([given.topic])
-    while True:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         record = consumer.poll(1.0)
         if record is None or record.error() or record.key() != given.key.encode():
             continue
@@ -101,6 +103,7 @@ def read(given, client):
         show({"value": value, "headers": headers})
         consumer.close()
         return
+    sys.exit(f"no record with the key {given.key} came within 120 seconds")
 
 
 def show(line):

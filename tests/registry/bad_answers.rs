@@ -16,7 +16,7 @@ use jitney::transport::Published;
 use schemars::JsonSchema;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::scene::{memory, soon};
+use super::scene::{PATIENCE, memory, soon};
 
 /// A fake: it answers each request on a connection of its own with `answer`, and ends with the process.
 fn fake(answer: impl Into<Vec<u8>>) -> ConfluentRegistry {
@@ -31,7 +31,7 @@ fn fake(answer: impl Into<Vec<u8>>) -> ConfluentRegistry {
         }
     });
     let retry = RetryPolicy::attempts(2).between(Duration::from_millis(1), Duration::from_millis(1));
-    ConfluentRegistry::builder(&url).timeout(Duration::from_secs(5)).retry(retry).build().unwrap()
+    ConfluentRegistry::builder(&url).timeout(PATIENCE).retry(retry).build().unwrap()
 }
 
 fn http(status: u16, body: &str) -> String {

@@ -164,13 +164,13 @@ async fn json_comes_back_over_memory_and_kafka() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_is_registered_under_topic_and_record_and_found_by_its_id() {
     let codec = json_codec().await;
-    let id = codec.schema_id("OrderTaken", Version::new(2, 1)).unwrap();
+    let id = codec.schema_id("RegistryJson", "OrderTaken", Version::new(2, 1)).unwrap();
     assert_eq!(
-        codec.schema_id("OrderTaken", Version::new(2, 0)),
+        codec.schema_id("RegistryJson", "OrderTaken", Version::new(2, 0)),
         Some(id),
         "another minor version goes with it"
     );
-    assert_eq!(codec.schema_id("OrderTaken", Version::new(1, 0)), None);
+    assert_eq!(codec.schema_id("RegistryJson", "OrderTaken", Version::new(1, 0)), None);
     let subject = "RegistryJson-events-OrderTaken.v2";
     let latest = registry().version(subject, SchemaVersion::Latest).await.unwrap().unwrap();
     assert_eq!((latest.id, latest.schema.format), (id, Format::Json));
@@ -179,7 +179,11 @@ async fn a_schema_is_registered_under_topic_and_record_and_found_by_its_id() {
     assert_eq!(first, Some(latest));
     assert_eq!(registry().version(subject, SchemaVersion::Number(4_711)).await.unwrap(), None);
     let second = json_codec().await;
-    assert_eq!(second.schema_id("OrderTaken", Version::new(2, 1)), Some(id), "it is found again");
+    assert_eq!(
+        second.schema_id("RegistryJson", "OrderTaken", Version::new(2, 1)),
+        Some(id),
+        "it is found again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,8 @@
 
 use jitney::event::{EventType, Version};
 use jitney::registry::{
-    Compatibility, ErrorKind, Format, RegistryCodec, RegistryCodecBuilder, Schema, SchemaRegistry,
-    SchemaVersion, SubjectNaming,
+    Compatibility, ConfluentRegistry, ErrorKind, Format, RegistryCodec, RegistryCodecBuilder, Schema,
+    SchemaRegistry, SchemaVersion, SubjectNaming,
 };
 use serde_json::json;
 
@@ -64,11 +64,31 @@ async fn a_change_that_the_rule_allows_is_the_next_version() {
     builder().schema(&PAID, schema(&paid, "integer")).connect().await.unwrap();
     let wider = builder().schema(&PAID, schema(&paid, "number")).connect().await.unwrap();
     assert_eq!(versions(&paid).await, Some(2));
-    let id = wider.schema_id("Paid", Version::new(1, 0)).unwrap();
+    let id = wider.schema_id("RegistryStart", "Paid", Version::new(1, 0)).unwrap();
     assert!(registry().by_id(id).await.unwrap().text.contains("number"));
     // An instance of the version before is still there.
     builder().schema(&PAID, schema(&paid, "integer")).connect().await.unwrap();
     assert_eq!(versions(&paid).await, Some(2));
+}
+
+#[tokio::test]
+async fn events_of_one_name_have_the_schema_of_their_aggregate() {
+    static ELSEWHERE: EventType =
+        EventType::new("Paid", "RegistryElsewhere", Version::new(1, 0), "RegistryElsewhere-events");
+    let (here, there) = (schema(&own("Paid"), "integer"), schema(&own("Paid"), "string"));
+    let both =
+        builder().schema(&PAID, here.clone()).schema(&ELSEWHERE, there.clone()).connect().await.unwrap();
+    for (aggregate, schema) in [("RegistryStart", here), ("RegistryElsewhere", there)] {
+        let id = both.schema_id(aggregate, "Paid", Version::new(1, 0)).unwrap();
+        assert_eq!(registry().by_id(id).await.unwrap().text, schema.text, "{aggregate}");
+    }
+    assert_eq!(both.schema_id("RegistryNowhere", "Paid", Version::new(1, 0)), None);
+}
+
+#[test]
+fn a_secure_address_chooses_its_own_cryptography() {
+    // Other crates may have brought another one. Without certificates of authorities it is an error, and no panic either.
+    drop(ConfluentRegistry::builder("https://registry.example").build());
 }
 
 #[tokio::test]
@@ -90,7 +110,7 @@ async fn where_nothing_is_registered_by_itself_a_schema_must_be_there() {
     assert_eq!(versions(&paid).await, None);
     let id = registry().register(&paid, &schema(&paid, "integer")).await.unwrap();
     let codec = strict().connect().await.unwrap();
-    assert_eq!(codec.schema_id("Paid", Version::new(1, 0)), Some(id));
+    assert_eq!(codec.schema_id("RegistryStart", "Paid", Version::new(1, 0)), Some(id));
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ impl Http {
         let is_secure = base.starts_with("https:");
         let builder = HttpsConnectorBuilder::new();
         let connector = if is_secure {
-            let with_roots = builder.with_native_roots().map_err(|error| {
+            let with_roots = builder.with_provider_and_native_roots(default_provider()).map_err(|error| {
                 let what = format!(
                     "connecting to `{base}`: the system has no certificates of authorities; install them"
                 );
@@ -185,7 +185,8 @@ fn parts(url: &str) -> Result<(String, Option<Login>), Error> {
     };
     let base = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
     let is_url = base.parse::<Uri>().is_ok_and(|uri| uri.query().is_none());
-    if host.is_empty() || !is_url {
+    // A password with a `/` that is not encoded would be taken for a path, and shown.
+    if host.is_empty() || path.contains('@') || !is_url {
         return Err(refuse("its address has no host, or has something behind its path"));
     }
     let login = login.map(|(user, password)| {
