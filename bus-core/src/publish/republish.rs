@@ -12,7 +12,7 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// As [`publish`](Self::publish); and of kind [`Encode`](ErrorKind::Encode) where its [personal](crate::personal) data
+    /// As [`publish`](Self::publish); and of kind [`Encode`](crate::ErrorKind::Encode) where its [personal](crate::personal) data
     /// was opened by a layer of the bus that it came from, and no layer of this one seals it.
     ///
     /// # Cancellation
