@@ -18,14 +18,14 @@ pub trait PublishLayer: Debug + Send + Sync + 'static {
         false
     }
 
-    /// Whether events of this origin pass through [`outgoing`](Self::outgoing). Asked once, when the bus is made: what passes through
-    /// no layer costs nothing.
+    /// Whether events of this origin pass through [`outgoing`](Self::outgoing); always the same answer. Asked when the bus is made, so
+    /// that what passes through no layer costs nothing, and again for what passes through others.
     fn takes(&self, origin: Origin) -> bool {
         let _ = origin;
         true
     }
 
-    /// Whether deliveries pass through [`incoming`](Self::incoming). Asked once, as above.
+    /// Whether deliveries pass through [`incoming`](Self::incoming); asked as above.
     fn takes_deliveries(&self) -> bool {
         true
     }

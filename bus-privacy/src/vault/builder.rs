@@ -82,7 +82,7 @@ impl VaultBuilder {
     ///
     /// Of kind [`Config`](ErrorKind::Config) where two followers have the same name, or one has none; of kind
     /// [`WrongMasterKey`](ErrorKind::WrongMasterKey) where a key in the store was wrapped by another master key of the same id; and
-    /// when the key store does not answer.
+    /// when the key store or the key management does not answer.
     ///
     /// # Cancellation
     ///
