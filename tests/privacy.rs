@@ -17,4 +17,5 @@ mod privacy {
     mod key_stores;
     mod log;
     mod misplaced;
+    mod pseudonyms;
 }

@@ -16,8 +16,8 @@ pub use serde::ser::Serializer;
 
 #[doc(hidden)]
 pub use crate::event::{
-    DecodeError, DomainEvent, EventType, Keyed, OneOf, Payload, StoredPayload, UpcastFrom, VariantPayload,
-    Version, read_variant, upcast_json,
+    DecodeError, DomainEvent, EventType, Keyed, OneOf, Payload, PseudonymField, Pseudonymous, StoredPayload,
+    UpcastFrom, VariantPayload, Version, read_variant, upcast_json,
 };
 #[cfg(feature = "schema")]
 #[doc(hidden)]

@@ -26,6 +26,7 @@ mod event_type;
 mod manifest;
 mod one_of;
 mod payload;
+mod pseudonym;
 mod upcast;
 mod variant;
 
@@ -38,6 +39,7 @@ pub use manifest::Manifest;
 pub use manifest::{MaybeSchema, Probe, schema_of};
 pub use one_of::OneOf;
 pub use payload::Payload;
+pub use pseudonym::{PseudonymField, Pseudonymous, make_up_pseudonyms, pseudonym_subject};
 pub use upcast::{JsonStep, UpcastFrom, upcast, upcast_json};
 pub use variant::{VariantPayload, read_variant};
 

@@ -5,6 +5,7 @@ mod decode;
 mod expand;
 mod field_path;
 mod model;
+mod pseudonym;
 mod stub;
 mod validate;
 

@@ -84,6 +84,13 @@ use quote::quote;
 /// `type`, `version`, `upcast_from` and `upcast_json`, as above; `type` defaults to serde's name for the variant. The
 /// old type of `upcast_from` is converted to the whole enum. Two variants cannot have one name.
 ///
+/// # Keys on a field
+///
+/// | key | says | default |
+/// |---|---|---|
+/// | `pseudonym = "analytics"`, `pseudonym` | a pseudonym for this purpose is written in the place of the field's text (`jitney::privacy`) | the value is written; the purpose is `default` |
+/// | `subject = "customer/{customer_id}"` | whom the pseudonym is about, with the event's fields in braces: it is forgotten with that subject | it belongs to the value |
+///
 /// # Versions
 ///
 /// A minor version adds fields, which older readers ignore and newer ones take the default of. A major version breaks,

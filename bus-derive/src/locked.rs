@@ -8,7 +8,7 @@ mod compare;
 mod fields;
 mod file;
 mod json;
-mod kind;
+pub(crate) mod kind;
 
 use proc_macro2::TokenStream;
 use quote::quote;

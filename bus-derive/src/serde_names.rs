@@ -43,13 +43,22 @@ pub(crate) fn text(items: &[Meta], key: &str, errors: &mut Errors) -> Option<Str
 
 /// The text of `key = "text"` or `key(deserialize = "text")`.
 pub(crate) fn text_for_reading(item: &Meta) -> Option<String> {
+    text_for("deserialize", item)
+}
+
+/// The text of `key = "text"` or `key(serialize = "text")` among `items`.
+pub(crate) fn text_for_writing(items: &[Meta], key: &str) -> Option<String> {
+    text_for("serialize", items.iter().find(|item| item.path().is_ident(key))?)
+}
+
+fn text_for(direction: &str, item: &Meta) -> Option<String> {
     match item {
         Meta::NameValue(pair) => literal(&pair.value),
         Meta::List(list) => {
             let pairs =
                 list.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated).ok()?;
-            let reading = pairs.iter().find(|pair| pair.path.is_ident("deserialize"))?;
-            literal(&reading.value)
+            let pair = pairs.iter().find(|pair| pair.path.is_ident(direction))?;
+            literal(&pair.value)
         }
         Meta::Path(_) => None,
     }

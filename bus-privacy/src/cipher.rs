@@ -44,6 +44,13 @@ impl Binding {
         this.0
     }
 
+    /// That of what a pseudonym stands for.
+    pub(crate) fn of_pseudonym(pseudonym: &str, subject: &str, key: KeyId) -> Vec<u8> {
+        let mut this = Binding::default();
+        this.add("jitney pseudonym 1").add(pseudonym).add(subject).add_bytes(&key.to_bytes());
+        this.0
+    }
+
     fn add(&mut self, part: &str) -> &mut Self {
         self.add_bytes(part.as_bytes())
     }
@@ -115,6 +122,8 @@ mod tests {
             binding(first, "/name", "s", KeyId::random().unwrap()),
             Binding::of_key("s", key, "m"),
             Binding::of_key("s", key, "n"),
+            Binding::of_pseudonym("m", "s", key),
+            Binding::of_pseudonym("n", "s", key),
         ];
         let distinct: std::collections::HashSet<_> = bindings.iter().collect();
         assert_eq!(distinct.len(), bindings.len());

@@ -89,6 +89,8 @@ pub struct ForgetReport {
     pub is_new: bool,
     /// Whether there was a key: where there was none, nothing had ever been sealed.
     pub had_key: bool,
+    /// How many pseudonyms were deleted with it.
+    pub pseudonyms: u64,
     /// What the followers did, each under its name.
     pub followed: Vec<(String, String)>,
     /// The followers that are still to be called, by processes that have them.
@@ -99,13 +101,19 @@ pub struct ForgetReport {
 
 impl fmt::Display for ForgetReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ForgetReport { subject, at, by, is_new, had_key, followed, left, everywhere_by } = self;
+        let ForgetReport { subject, at, by, is_new, had_key, pseudonyms, followed, left, everywhere_by } =
+            self;
         let key = match (is_new, had_key) {
             (true, true) => "its key was deleted",
             (true, false) => "it had no key; none will be made",
             (false, _) => "its key had been deleted before",
         };
         writeln!(f, "`{subject}` was forgotten at {at} by {by}: {key}")?;
+        match pseudonyms {
+            0 => {}
+            1 => writeln!(f, "one pseudonym was deleted")?,
+            more => writeln!(f, "{more} pseudonyms were deleted")?,
+        }
         writeln!(f, "no process opens its data from {everywhere_by} on")?;
         followed.iter().try_for_each(|(name, did)| writeln!(f, "{name}: {did}"))?;
         left.iter().try_for_each(|name| writeln!(f, "{name}: not done; to be done by a process that has it"))

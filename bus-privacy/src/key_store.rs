@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 pub use memory::MemoryKeyStore;
 
-use crate::{Error, Subject, WrappedKey};
+use crate::{Error, Pseudonym, StoredPseudonym, Subject, ValueHash, WrappedKey};
 
 /// Keeps one wrapped key for each subject, or its tombstone: what is left of a subject that is forgotten.
 ///
@@ -40,7 +40,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// The key may be there when the future is dropped.
     async fn create(&self, subject: &Subject, key: WrappedKey) -> Result<Entry, Error>;
 
-    /// Deletes the key of `forgetting`'s subject and leaves a tombstone, in one step; its followers are to be called. For a
+    /// Deletes the key of `forgetting`'s subject and its pseudonyms, and leaves a tombstone, in one step; its followers are to be called. For a
     /// subject that is forgotten already, its tombstone stays, and the followers are added to those that are to be called.
     ///
     /// # Errors
@@ -100,6 +100,45 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// One of the two is there when the future is dropped.
     async fn rewrap(&self, subject: &Subject, old: &WrappedKey, new: WrappedKey) -> Result<bool, Error>;
+
+    /// Stores `new` where its subject has a key, and there is none for the same hash and purpose. Answers the one that there is now;
+    /// none where the subject has no key.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: it may be there then.
+    ///
+    /// # Cancellation
+    ///
+    /// It may be there when the future is dropped.
+    async fn pseudonym(&self, new: &StoredPseudonym) -> Result<Option<Pseudonym>, Error>;
+
+    /// What is stored of `pseudonym`.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost when the future is dropped.
+    async fn find_pseudonym(&self, pseudonym: &Pseudonym) -> Result<Option<StoredPseudonym>, Error>;
+
+    /// Deletes the pseudonyms of `subject` for `purpose`, or the one of `hash` among them. Answers how many there were.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: they may be deleted then.
+    ///
+    /// # Cancellation
+    ///
+    /// They may be deleted when the future is dropped.
+    async fn delete_pseudonyms(
+        &self,
+        subject: &Subject,
+        purpose: &str,
+        hash: Option<&ValueHash>,
+    ) -> Result<u64, Error>;
 }
 
 /// What there is of a subject.
@@ -140,6 +179,8 @@ pub struct Forgotten {
     pub is_new: bool,
     /// Whether there was a key.
     pub had_key: bool,
+    /// How many pseudonyms were deleted.
+    pub pseudonyms: u64,
 }
 
 /// A forgotten subject for which followers are still to be called.

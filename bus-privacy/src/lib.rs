@@ -2,7 +2,8 @@
 //!
 //! A field that is [`Personal`] has its data [`Subject`] beside the value. A [`Vault`] seals it with the subject's own key wherever
 //! an event is published or stored, and opens it where it is read. [`Vault::forget`] deletes the key: in every topic, table, dead
-//! letter and backup the value is lost, and reads as [`Revealed::Erased`].
+//! letter and backup the value is lost, and reads as [`Revealed::Erased`]. Where readers need to tell persons apart and not to know them,
+//! a field is replaced by a [`Pseudonym`]: `#[event(pseudonym)]`.
 //!
 //! ```
 //! use jitney_core::personal::{Item, Place, Sealer, collect};
@@ -41,6 +42,7 @@ mod key_store;
 mod master_key;
 mod payload;
 mod personal;
+mod pseudonym;
 mod subject;
 mod vault;
 
@@ -50,5 +52,6 @@ pub use key::{DataKey, KEY_BYTES, KeyId, WrappedKey};
 pub use key_store::{Entry, Forget, Forgotten, KeyStore, MemoryKeyStore, Tombstone, Unfinished};
 pub use master_key::{KeyManagement, MasterKey, MasterKeys};
 pub use personal::{Personal, Revealed};
+pub use pseudonym::{Pseudonym, StoredPseudonym, ValueHash};
 pub use subject::{MAX_SUBJECT_BYTES, Subject};
-pub use vault::{Rotated, Vault, VaultBuilder, VaultLayer};
+pub use vault::{Pseudonyms, Rotated, Vault, VaultBuilder, VaultLayer};

@@ -6,4 +6,4 @@ mod seal;
 
 pub(crate) use open::{Opened, Sealed, open};
 pub(crate) use scan::find;
-pub(crate) use seal::{Open, seal};
+pub(crate) use seal::{Instead, Open, seal};

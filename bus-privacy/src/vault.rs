@@ -4,6 +4,7 @@ mod builder;
 mod cache;
 mod forget;
 mod layer;
+mod pseudonyms;
 mod rotate;
 mod sealer;
 
@@ -15,9 +16,11 @@ use jitney_core::Env;
 
 pub use builder::VaultBuilder;
 pub use layer::VaultLayer;
+pub use pseudonyms::Pseudonyms;
 pub use rotate::Rotated;
 
 use self::cache::{Cache, Known};
+use self::pseudonyms::PseudonymCache;
 use crate::key::{DataKey, KeyId};
 use crate::{Entry, Error, ErrorKind, Forgetting, KeyManagement, KeyStore, Subject, WrappedKey};
 
@@ -47,6 +50,7 @@ struct Inner {
     store: Arc<dyn KeyStore>,
     master: Arc<dyn KeyManagement>,
     cache: Cache,
+    pseudonyms: PseudonymCache,
     forget_within: Duration,
     by: String,
     followers: Vec<Arc<dyn Forgetting>>,

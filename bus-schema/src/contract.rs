@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use jitney_core::DomainEvent;
-use jitney_core::event::Version;
+use jitney_core::event::{Version, make_up_pseudonyms};
 use jitney_core::personal::collect;
 use serde_json::Value;
 
@@ -90,11 +90,12 @@ impl Contract {
 
     /// With the payload of `event` as the example of its type, when that is locked; otherwise one is made from the schema. Needed
     /// where a type takes fewer values than its schema says. [Personal](jitney_core::personal) values in it are written as they are:
-    /// make them up.
+    /// make them up. Pseudonyms are made up here.
     pub fn example<E: DomainEvent>(mut self, event: &E) -> Self {
         let of = event.event_type();
         match collect(|| event.serialize_payload(serde_json::value::Serializer)).0 {
-            Ok(payload) => {
+            Ok(mut payload) => {
+                make_up_pseudonyms(&mut payload);
                 let key = (of.aggregate().to_owned(), of.name().to_owned(), of.version());
                 self.examples.insert(key, payload);
             }

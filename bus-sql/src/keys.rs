@@ -3,7 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use jitney_privacy::{Entry, Error, ErrorKind, Subject, Tombstone, WrappedKey};
+use jitney_privacy::{
+    Entry, Error, ErrorKind, Pseudonym, StoredPseudonym, Subject, Tombstone, ValueHash, WrappedKey,
+};
 use jitney_sourcing::Error as StoreError;
 
 /// The error of a key store while `doing`. Whatever the database refuses (a password, a grant, a file), it is no fault of the event
@@ -48,6 +50,26 @@ pub(crate) fn subject(text: &str) -> Result<Subject, Error> {
     Subject::new(text).map_err(|error| {
         let what =
             "reading the subjects in the key store: another program has written there; look at the table";
+        Error::new(ErrorKind::Store, what).with_source(error).retryable(false)
+    })
+}
+
+/// A row of the pseudonyms: subject, hash, and what is sealed.
+pub(crate) type PseudonymRow = (String, Vec<u8>, Vec<u8>);
+
+/// What `row` says of `pseudonym`.
+pub(crate) fn stored_pseudonym(pseudonym: &Pseudonym, row: PseudonymRow) -> Result<StoredPseudonym, Error> {
+    let (of, hash, sealed) = row;
+    let subject = subject(&of)?;
+    let hash = hash.try_into().map(ValueHash::new).map_err(|_| damaged(&subject))?;
+    Ok(StoredPseudonym { pseudonym: pseudonym.clone(), subject, hash, sealed })
+}
+
+/// A pseudonym by its text in a row.
+pub(crate) fn pseudonym(text: &str) -> Result<Pseudonym, Error> {
+    text.parse().map_err(|error: Error| {
+        let what =
+            "reading the pseudonyms in the key store: another program has written there; look at the table";
         Error::new(ErrorKind::Store, what).with_source(error).retryable(false)
     })
 }

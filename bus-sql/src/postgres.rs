@@ -19,6 +19,8 @@ mod notify;
 mod outbox;
 mod process;
 mod projection;
+#[cfg(feature = "privacy")]
+mod pseudonyms;
 mod read;
 mod refusal;
 mod row;

@@ -12,6 +12,8 @@ mod notify;
 mod outbox;
 mod process;
 mod projection;
+#[cfg(feature = "privacy")]
+mod pseudonyms;
 mod read;
 mod refusal;
 mod row;

@@ -10,7 +10,8 @@ use jitney::memory::Memory;
 use jitney::message::Message;
 use jitney::prelude::*;
 use jitney::privacy::{
-    Entry, Error, ErrorKind, Forget, Forgotten, KeyStore, MemoryKeyStore, Subject, Unfinished, WrappedKey,
+    Entry, Error, ErrorKind, Forget, Forgotten, KeyStore, MemoryKeyStore, Pseudonym, StoredPseudonym,
+    Subject, Unfinished, ValueHash, WrappedKey,
 };
 
 use super::fixture::{
@@ -138,6 +139,23 @@ impl KeyStore for Away {
 
     async fn rewrap(&self, subject: &Subject, old: &WrappedKey, new: WrappedKey) -> Result<bool, Error> {
         self.0.rewrap(subject, old, new).await
+    }
+
+    async fn pseudonym(&self, new: &StoredPseudonym) -> Result<Option<Pseudonym>, Error> {
+        self.0.pseudonym(new).await
+    }
+
+    async fn find_pseudonym(&self, pseudonym: &Pseudonym) -> Result<Option<StoredPseudonym>, Error> {
+        self.0.find_pseudonym(pseudonym).await
+    }
+
+    async fn delete_pseudonyms(
+        &self,
+        subject: &Subject,
+        purpose: &str,
+        hash: Option<&ValueHash>,
+    ) -> Result<u64, Error> {
+        self.0.delete_pseudonyms(subject, purpose, hash).await
     }
 }
 

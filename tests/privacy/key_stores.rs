@@ -4,9 +4,10 @@ use std::ops::Deref;
 
 use jitney::Env;
 use jitney::privacy::{
-    Entry, ErrorKind, Forget, KeyManagement, KeyStore, MemoryKeyStore, Subject, Tombstone, Vault, WrappedKey,
+    Entry, ErrorKind, Forget, KeyManagement, KeyStore, MemoryKeyStore, StoredPseudonym, Subject, Tombstone,
+    ValueHash, Vault, WrappedKey,
 };
-use jitney::sql::sqlx::raw_sql;
+use jitney::sql::sqlx::{self, raw_sql};
 use jitney::sql::{PostgresKeyStore, SqliteKeyStore, SqliteStore};
 
 use super::fixture::{Seen, master, subject};
@@ -62,6 +63,8 @@ checks! {
     keys_are_replaced_where_nobody_was_faster
     of_many_that_create_and_forget_at_once_one_is_first
     a_vault_keeps_its_keys_there
+    pseudonyms_are_kept_once_and_go_with_their_subject
+    no_pseudonym_outlives_its_subject
 }
 
 async fn key(subject: &Subject, byte: u8) -> WrappedKey {
@@ -225,4 +228,87 @@ async fn a_forgotten_key_is_nowhere_in_the_files_of_sqlite() {
     assert!(is_there(&first) && is_there(&second));
     keys.forget(&forget(&one, "a", &[])).await.unwrap();
     assert!(!is_there(&first) && is_there(&second));
+}
+
+fn pseudonym(number: u64, subject: &Subject, hash: u8) -> StoredPseudonym {
+    StoredPseudonym {
+        pseudonym: format!("psn:analytics:{number:022}").parse().unwrap(),
+        subject: subject.clone(),
+        hash: ValueHash::new([hash; 32]),
+        sealed: vec![hash; 3],
+    }
+}
+
+async fn pseudonyms_are_kept_once_and_go_with_their_subject(keys: &impl KeyStore) {
+    let (one, two) = (subject("1"), subject("2"));
+    let first = pseudonym(1, &one, 1);
+    assert_eq!(keys.pseudonym(&first).await.unwrap(), None, "there is no key");
+    for subject in [&one, &two] {
+        keys.create(subject, key(subject, 1).await).await.unwrap();
+    }
+    assert_eq!(keys.pseudonym(&first).await.unwrap().as_ref(), Some(&first.pseudonym));
+    assert_eq!(keys.pseudonym(&pseudonym(2, &one, 1)).await.unwrap().as_ref(), Some(&first.pseudonym));
+    let others = [pseudonym(3, &one, 3), pseudonym(4, &two, 4), pseudonym(5, &one, 5)];
+    for other in &others {
+        assert_eq!(keys.pseudonym(other).await.unwrap().as_ref(), Some(&other.pseudonym));
+        assert_eq!(keys.find_pseudonym(&other.pseudonym).await.unwrap().as_ref(), Some(other));
+    }
+    assert_eq!(keys.find_pseudonym(&pseudonym(2, &one, 1).pseudonym).await.unwrap(), None);
+    assert_eq!(keys.delete_pseudonyms(&one, "billing", None).await.unwrap(), 0);
+    assert_eq!(keys.delete_pseudonyms(&one, "analytics", Some(&first.hash)).await.unwrap(), 1);
+    assert_eq!(keys.delete_pseudonyms(&one, "analytics", Some(&first.hash)).await.unwrap(), 0);
+    assert_eq!(keys.find_pseudonym(&first.pseudonym).await.unwrap(), None);
+    let forgotten = keys.forget(&forget(&one, "a", &[])).await.unwrap();
+    assert_eq!(forgotten.pseudonyms, 2);
+    assert_eq!(keys.pseudonym(&first).await.unwrap(), None, "its subject is forgotten");
+    assert_eq!(keys.find_pseudonym(&others[0].pseudonym).await.unwrap(), None);
+    assert_eq!(keys.delete_pseudonyms(&two, "analytics", None).await.unwrap(), 1);
+}
+
+async fn no_pseudonym_outlives_its_subject(keys: &impl KeyStore) {
+    for round in 0..5_u8 {
+        let one = subject(&format!("outlived {round}"));
+        keys.create(&one, key(&one, 1).await).await.unwrap();
+        let new: Vec<_> =
+            (0..6).map(|number| pseudonym(u64::from(round) * 10 + number, &one, number as u8)).collect();
+        let storing = futures_util::future::join_all(new.iter().map(|new| keys.pseudonym(new)));
+        let forgetting = async { keys.forget(&forget(&one, "a", &[])).await.unwrap() };
+        let (stored, _) = tokio::join!(storing, forgetting);
+        assert!(stored.iter().all(Result::is_ok), "{stored:?}");
+        for new in &new {
+            assert_eq!(keys.find_pseudonym(&new.pseudonym).await.unwrap(), None, "round {round}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pseudonym_waits_for_a_forgetting_that_is_under_way() {
+    const TOMBSTONE: &str = "UPDATE jitney.subject_keys SET key_id = NULL, master = NULL, wrapped = NULL, \
+                             forgotten_at_ms = 1, forgotten_by = 'a' WHERE subject = 'person/1'";
+    let (database, one) = (database().await, subject("1"));
+    let keys = PostgresKeyStore::connect(&database).await.unwrap();
+    keys.create(&one, key(&one, 1).await).await.unwrap();
+    let (mut forgetting, mut watching) = (connection(&database).await, connection(&database).await);
+    raw_sql("BEGIN").execute(&mut forgetting).await.unwrap();
+    raw_sql(TOMBSTONE).execute(&mut forgetting).await.unwrap();
+    let env = Env::system();
+    let storing = env.spawn({
+        let (keys, new) = (keys.clone(), pseudonym(1, &one, 1));
+        async move { keys.pseudonym(&new).await }
+    });
+    // Until it waits; or, where it does not, until it is done.
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting = async {
+        while !storing.is_finished() {
+            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut watching).await.unwrap();
+            if waiting > 0 {
+                break;
+            }
+        }
+    };
+    env.timeout(crate::server::PATIENCE, waiting).await.unwrap();
+    let rest = "DELETE FROM jitney.pseudonyms WHERE subject = 'person/1'; COMMIT";
+    raw_sql(rest).execute(&mut forgetting).await.unwrap();
+    assert_eq!(storing.await.unwrap().unwrap(), None);
+    assert_eq!(keys.find_pseudonym(&pseudonym(1, &one, 1).pseudonym).await.unwrap(), None);
 }

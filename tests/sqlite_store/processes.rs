@@ -39,7 +39,7 @@ fn processes_that_migrate_at_once_make_one_schema() {
                 .fetch_all(store.readers())
                 .await
                 .unwrap();
-            assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8]);
+            assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
         });
     }
 }

@@ -161,18 +161,6 @@ fn misplaced(key: &str, place: Place) -> Option<String> {
     }
 }
 
-/// Reports `#[event(…)]` on fields, where it has no keys.
-pub(crate) fn refuse_on_fields(fields: &syn::Fields, errors: &mut Errors) {
-    for field in fields {
-        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("event")) {
-            errors.on(
-                attr.path(),
-                "`#[event(…)]` has no keys for fields: name a field on the type, as in `#[event(id = order_id)]`",
-            );
-        }
-    }
-}
-
 fn version(key: &Ident, input: ParseStream<'_>) -> syn::Result<Version> {
     keys::equals(key, input, "\"2.0\"")?;
     if let Ok(number) = input.fork().parse::<syn::Lit>()

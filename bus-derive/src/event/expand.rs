@@ -9,6 +9,7 @@ use syn::{Generics, WherePredicate, parse_quote};
 use super::decode::{decode, typed_upcaster};
 use super::field_path::{FieldPath, number};
 use super::model::{Event, EventType, Upcaster};
+use super::pseudonym;
 use crate::spans;
 
 /// Everything that the derive adds.
@@ -40,7 +41,7 @@ fn domain_event(event: &Event, private: &TokenStream) -> TokenStream {
     };
     let event_type = event_type(event, private);
     let decode = decode(event, private);
-    let serialize_payload = event.is_enum().then(|| serialize_payload(private));
+    let serialize_payload = serialize_payload(event, private);
     let accepts = accepts(event, private);
     quote! {
         #bounds_check
@@ -155,15 +156,18 @@ fn event_type(event: &Event, private: &TokenStream) -> TokenStream {
     quote!(match self { #(#arms)* })
 }
 
-fn serialize_payload(private: &TokenStream) -> TokenStream {
-    quote! {
+/// Where a payload is another than what serde writes of the event.
+fn serialize_payload(event: &Event, private: &TokenStream) -> Option<TokenStream> {
+    let variant = || quote!(#private::Serialize::serialize(&#private::VariantPayload(self), serializer));
+    let body = pseudonym::serialize_payload(event, private).or_else(|| event.is_enum().then(variant))?;
+    Some(quote! {
         fn serialize_payload<__S: #private::Serializer>(
             &self,
             serializer: __S,
         ) -> ::core::result::Result<__S::Ok, __S::Error> {
-            #private::Serialize::serialize(&#private::VariantPayload(self), serializer)
+            #body
         }
-    }
+    })
 }
 
 /// The current types, then the old ones; the trait's own method does where there are no old ones.

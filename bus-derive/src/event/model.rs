@@ -5,6 +5,7 @@ use syn::{Generics, Path, Type};
 
 use super::attributes::Version;
 use super::field_path::FieldPath;
+use super::pseudonym::Pseudonym;
 
 /// An event: a struct, or an enum with a type for each variant.
 pub(crate) struct Event {
@@ -27,6 +28,8 @@ pub(crate) struct EventType {
     pub(crate) upcaster: Option<Upcaster>,
     /// None for a struct.
     pub(crate) variant: Option<Variant>,
+    /// The fields that are replaced by pseudonyms.
+    pub(crate) pseudonyms: Vec<Pseudonym>,
 }
 
 /// The variant that an event type belongs to.

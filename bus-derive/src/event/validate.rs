@@ -5,9 +5,10 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Data, DataEnum, DataStruct, DeriveInput, GenericParam};
 
-use super::attributes::{EventKeys, JsonStep, Place, Version, refuse_on_fields};
+use super::attributes::{EventKeys, JsonStep, Place, Version};
 use super::field_path::FieldPath;
 use super::model::{Event, EventType, Upcaster, Variant};
+use super::pseudonym::{self, Pseudonym};
 use crate::errors::Errors;
 use crate::keys::Slot;
 use crate::serde_names;
@@ -64,13 +65,32 @@ fn struct_type(
     keys: &EventKeys,
     errors: &mut Errors,
 ) -> (Vec<EventType>, Option<syn::Type>) {
-    refuse_on_fields(&data.fields, errors);
     let owner = ident.unraw().to_string();
     let id_field = find(&keys.id, &owner, &data.fields, errors);
     find(&keys.key, &owner, &data.fields, errors);
-    let serde_name = serde_names::text(&serde_names::items(attrs), "rename", errors);
-    let event_type = event_type(keys, serde_name.unwrap_or(owner), None, errors);
+    let serde = serde_names::items(attrs);
+    let rule = serde_names::text_for_writing(&serde, "rename_all");
+    let pseudonyms = pseudonym::read(&owner, &data.fields, &serde, rule.as_deref(), errors);
+    refuse_in_the_clear(keys, &pseudonyms, errors);
+    let serde_name = serde_names::text(&serde, "rename", errors);
+    let event_type = event_type(keys, serde_name.unwrap_or(owner), None, pseudonyms, errors);
     (vec![event_type], id_field.map(|field| field.ty.clone()))
+}
+
+/// Reports pseudonyms of what goes beside the payload, where everybody reads it.
+fn refuse_in_the_clear(keys: &EventKeys, pseudonyms: &[Pseudonym], errors: &mut Errors) {
+    for (key, path) in [("id", keys.id.get()), ("key", keys.key.get())] {
+        let Some(path) = path else { continue };
+        let same = |pseudonym: &&Pseudonym| matches!(path.first(), syn::Member::Named(named) if *named == pseudonym.ident);
+        if let Some(same) = pseudonyms.iter().find(same) {
+            let message = format!(
+                "`{key} = {}` has this field written beside the payload too, in the clear: a pseudonym would hide nothing; take \
+                 another field for one of the two",
+                same.ident
+            );
+            errors.at(same.ident.span(), message);
+        }
+    }
 }
 
 fn find<'f>(
@@ -99,12 +119,16 @@ fn variant_types(
     let rename_all = serde_names::text(&serde, "rename_all", errors);
     let mut types: Vec<EventType> = Vec::with_capacity(data.variants.len());
     for variant in &data.variants {
-        refuse_on_fields(&variant.fields, errors);
         let own = EventKeys::read(&variant.attrs, Place::Variant, errors);
-        let serde = serde_names::items(&variant.attrs);
-        serde_names::refuse_on_variant(&serde, errors);
-        let serde_name = serde_names::variant_name(&variant.ident, &serde, rename_all.as_deref(), errors);
+        let of_variant = serde_names::items(&variant.attrs);
+        serde_names::refuse_on_variant(&of_variant, errors);
+        let serde_name =
+            serde_names::variant_name(&variant.ident, &of_variant, rename_all.as_deref(), errors);
         let owner = format!("{}::{}", input.ident.unraw(), variant.ident.unraw());
+        let rule = serde_names::text_for_writing(&of_variant, "rename_all")
+            .or_else(|| serde_names::text_for_writing(&serde, "rename_all_fields"));
+        let pseudonyms = pseudonym::read(&owner, &variant.fields, &of_variant, rule.as_deref(), errors);
+        refuse_in_the_clear(keys, &pseudonyms, errors);
         for path in [&keys.id, &keys.key].into_iter().filter_map(Slot::get) {
             if path.find(&owner, &variant.fields).is_err() {
                 let field = path.first().to_token_stream();
@@ -116,7 +140,7 @@ fn variant_types(
             }
         }
         let model = Variant { ident: variant.ident.clone(), serde_name: serde_name.clone() };
-        let event_type = event_type(&own, serde_name, Some(model), errors);
+        let event_type = event_type(&own, serde_name, Some(model), pseudonyms, errors);
         if let Some(same) = types.iter().find(|other| other.name == event_type.name) {
             let other =
                 same.variant.as_ref().map(|other| other.ident.unraw().to_string()).unwrap_or_default();
@@ -135,6 +159,7 @@ fn event_type(
     keys: &EventKeys,
     default_name: String,
     variant: Option<Variant>,
+    pseudonyms: Vec<Pseudonym>,
     errors: &mut Errors,
 ) -> EventType {
     let version = keys.version.get().copied().unwrap_or(FIRST_VERSION);
@@ -156,7 +181,7 @@ fn event_type(
         errors.at(span, message);
     }
     let name = keys.type_name.get().map_or(default_name, syn::LitStr::value);
-    EventType { name, version, upcaster, variant }
+    EventType { name, version, upcaster, variant, pseudonyms }
 }
 
 /// The steps must lead, one by one and in order, from some version to the current one.

@@ -4,15 +4,15 @@ use syn::{GenericArgument, PathArguments, Type};
 
 /// A kind of JSON, where the name of a type says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(crate) struct Kind {
     /// JSON Schema's `type`.
-    pub(super) json: &'static str,
+    pub(crate) json: &'static str,
     /// Its `format`, of numbers.
-    pub(super) format: Option<&'static str>,
+    pub(crate) format: Option<&'static str>,
 }
 
 /// The kind of `ty`; none where the name leaves it open.
-pub(super) fn of(ty: &Type) -> Option<Kind> {
+pub(crate) fn of(ty: &Type) -> Option<Kind> {
     let plain = |json| Some(Kind { json, format: None });
     let number = |json, format| Some(Kind { json, format: Some(format) });
     let name = match ty {
@@ -46,7 +46,7 @@ pub(super) fn of(ty: &Type) -> Option<Kind> {
 }
 
 /// Whether `ty` is an `Option`.
-pub(super) fn is_option(ty: &Type) -> bool {
+pub(crate) fn is_option(ty: &Type) -> bool {
     last_name(ty).is_some_and(|name| name == "Option")
 }
 

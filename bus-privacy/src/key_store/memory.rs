@@ -1,13 +1,13 @@
 //! Keys in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{Entry, Forget, Forgotten, KeyStore, Unfinished};
-use crate::{Error, Subject, WrappedKey};
+use crate::{Error, Pseudonym, StoredPseudonym, Subject, ValueHash, WrappedKey};
 
 /// Keys in memory, for tests: with the process go the keys, and with them all that was sealed. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct MemoryKeyStore(Arc<Mutex<BTreeMap<Subject, Kept>>>);
 struct Kept {
     entry: Entry,
     followers: BTreeSet<String>,
+    /// By the hashes of what they stand for, which differ with the purpose.
+    pseudonyms: HashMap<ValueHash, StoredPseudonym>,
 }
 
 impl MemoryKeyStore {
@@ -46,7 +48,7 @@ impl KeyStore for MemoryKeyStore {
 
     async fn create(&self, subject: &Subject, key: WrappedKey) -> Result<Entry, Error> {
         let mut kept = self.lock();
-        let new = || Kept { entry: Entry::Key(key), followers: BTreeSet::new() };
+        let new = || Kept { entry: Entry::Key(key), followers: BTreeSet::new(), pseudonyms: HashMap::new() };
         Ok(kept.entry(subject.clone()).or_insert_with(new).entry.clone())
     }
 
@@ -58,11 +60,12 @@ impl KeyStore for MemoryKeyStore {
             Some(Kept { entry: Entry::Forgotten(before), .. }) => (before.clone(), false, false),
             before => (tombstone.clone(), true, before.is_some()),
         };
+        let pseudonyms = before.as_ref().map_or(0, |kept| kept.pseudonyms.len() as u64);
         let mut to_call = before.map(|kept| kept.followers).unwrap_or_default();
         to_call.extend(followers.iter().map(|&name| name.to_owned()));
         let entry = Entry::Forgotten(tombstone.clone());
-        kept.insert((*subject).clone(), Kept { entry, followers: to_call });
-        Ok(Forgotten { tombstone, is_new, had_key })
+        kept.insert((*subject).clone(), Kept { entry, followers: to_call, pseudonyms: HashMap::new() });
+        Ok(Forgotten { tombstone, is_new, had_key, pseudonyms })
     }
 
     async fn followed(&self, subject: &Subject, name: &str) -> Result<(), Error> {
@@ -107,5 +110,36 @@ impl KeyStore for MemoryKeyStore {
             }
             _ => Ok(false),
         }
+    }
+
+    async fn pseudonym(&self, new: &StoredPseudonym) -> Result<Option<Pseudonym>, Error> {
+        Ok(match self.lock().get_mut(&new.subject) {
+            Some(Kept { entry: Entry::Key(_), pseudonyms, .. }) => {
+                let stored = pseudonyms.entry(new.hash).or_insert_with(|| new.clone());
+                Some(stored.pseudonym.clone())
+            }
+            _ => None,
+        })
+    }
+
+    async fn find_pseudonym(&self, pseudonym: &Pseudonym) -> Result<Option<StoredPseudonym>, Error> {
+        let kept = self.lock();
+        let mut all = kept.values().flat_map(|kept| kept.pseudonyms.values());
+        Ok(all.find(|stored| stored.pseudonym == *pseudonym).cloned())
+    }
+
+    async fn delete_pseudonyms(
+        &self,
+        subject: &Subject,
+        purpose: &str,
+        hash: Option<&ValueHash>,
+    ) -> Result<u64, Error> {
+        let mut kept = self.lock();
+        let Some(kept) = kept.get_mut(subject) else { return Ok(0) };
+        let before = kept.pseudonyms.len();
+        kept.pseudonyms.retain(|found, stored| {
+            stored.pseudonym.purpose() != purpose || hash.is_some_and(|hash| hash != found)
+        });
+        Ok((before - kept.pseudonyms.len()) as u64)
     }
 }

@@ -1,6 +1,7 @@
 //! Sealing: each open value becomes a sealed one.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,9 +10,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::scan::{Form, Found};
-use crate::Error;
 use crate::cipher::{self, Binding};
 use crate::key::{DataKey, KeyId};
+use crate::{Error, Pseudonym};
 
 /// How values are sealed, in each of them: XChaCha20-Poly1305, bound to the place that [`Binding`] says.
 pub(super) const ALGORITHM: &str = "XC20P-1";
@@ -32,6 +33,8 @@ pub(crate) struct Open<'a> {
 struct Body<'a> {
     #[serde(borrow)]
     subject: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pseudonym: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "any")]
     value: Option<&'a RawValue>,
     #[serde(default, rename = "erased")]
@@ -54,31 +57,51 @@ impl<'a> Open<'a> {
         &self.body.subject
     }
 
+    /// What it is to be a pseudonym for.
+    pub(crate) fn pseudonym_for(&self) -> Option<&str> {
+        self.body.pseudonym.as_deref()
+    }
+
     /// The value; none where it is erased.
     pub(crate) fn value(&self) -> Option<&'a str> {
         self.body.value.map(RawValue::get)
     }
 }
 
-/// `text` with the open values among `found` sealed, each with the next of `keys`.
-pub(crate) fn seal<'k>(
+/// What comes in the place of an open value.
+pub(crate) enum Instead {
+    /// The value, sealed with this key.
+    Sealed(KeyId, Arc<DataKey>),
+    /// This pseudonym.
+    Pseudonym(Pseudonym),
+    /// Nothing: there is no value that a pseudonym would stand for.
+    Null,
+}
+
+/// `text` with the open values among `found` replaced, each by the next of `instead`.
+pub(crate) fn seal(
     text: &[u8],
     found: &[Found<Open<'_>>],
     place: Place<'_>,
-    mut keys: impl Iterator<Item = (KeyId, &'k DataKey)>,
+    instead: &[Instead],
 ) -> Result<Vec<u8>, Error> {
     let added: usize = found.iter().map(|found| FORM_BYTES + found.range.len() / 2).sum();
     let mut out = Vec::with_capacity(text.len() + added);
     let (mut copied, mut binding, mut sealed) = (0, Binding::default(), Vec::new());
-    for Found { range, path, form } in found {
-        let Some(value) = form.value() else { continue };
-        let (id, key) = keys.next().expect("there is a key for each value that is open");
-        binding.of_value(place, path, form.subject(), id);
-        sealed.clear();
-        cipher::seal(key, binding.bytes(), value.as_bytes(), &mut sealed)?;
+    let open = found.iter().filter_map(|found| Some((found, found.form.value()?)));
+    for ((Found { range, path, form }, value), instead) in open.zip(instead) {
         out.extend_from_slice(&text[copied..range.start]);
         copied = range.end;
-        write(&mut out, form.subject(), id, &sealed);
+        match instead {
+            Instead::Sealed(id, key) => {
+                binding.of_value(place, path, form.subject(), *id);
+                sealed.clear();
+                cipher::seal(key, binding.bytes(), value.as_bytes(), &mut sealed)?;
+                write(&mut out, form.subject(), *id, &sealed);
+            }
+            Instead::Pseudonym(pseudonym) => write_text(&mut out, pseudonym.as_str()),
+            Instead::Null => out.extend_from_slice(b"null"),
+        }
     }
     out.extend_from_slice(&text[copied..]);
     Ok(out)

@@ -8,6 +8,7 @@ use jitney_core::{Env, error_chain};
 
 use super::cache::Cache;
 use super::forget::finish_in_background;
+use super::pseudonyms::PseudonymCache;
 use super::{Inner, Vault};
 use crate::{Error, ErrorKind, Forgetting, KeyManagement, KeyStore};
 
@@ -50,7 +51,7 @@ impl VaultBuilder {
         self
     }
 
-    /// Of how many subjects the keys are at hand, from 1; 10,000 unless told, which is about 4 MB.
+    /// Of how many subjects the keys are at hand, and how many pseudonyms, from 1; 10,000 unless told, which is about 4 MB, and 2 MB.
     pub fn keys_at_hand(mut self, subjects: usize) -> Self {
         self.keys_at_hand = subjects;
         self
@@ -103,9 +104,11 @@ impl VaultBuilder {
                 return Err(Error::new(ErrorKind::Config, what));
             }
         }
-        let cache = Cache::new(env.clone(), keys_at_hand, forget_within / 4 * 3);
-        let vault =
-            Vault { inner: Arc::new(Inner { store, master, cache, forget_within, by, followers, env }) };
+        let max_age = forget_within / 4 * 3;
+        let cache = Cache::new(env.clone(), keys_at_hand, max_age);
+        let pseudonyms = PseudonymCache::new(env.clone(), keys_at_hand, max_age);
+        let inner = Inner { store, master, cache, pseudonyms, forget_within, by, followers, env };
+        let vault = Vault { inner: Arc::new(inner) };
         vault.check_master_key().await?;
         set_in_use();
         if vault.has_to_finish().await.map_err(|error| error.while_doing("opening a vault"))? {

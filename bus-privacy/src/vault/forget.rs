@@ -20,7 +20,7 @@ const SKEW: Duration = Duration::from_secs(3600);
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 impl Vault {
-    /// Forgets `subject`: deletes its key, leaves a tombstone that keeps one from being made again, and then does what
+    /// Forgets `subject`: deletes its key and its pseudonyms, leaves a tombstone that keeps one from being made again, and then does what
     /// follows, by everything that was registered with [`also`](super::VaultBuilder::also).
     ///
     /// From the tombstone on nothing can be sealed for the subject, and this process opens nothing of it. Other processes let
@@ -94,7 +94,7 @@ impl Vault {
                     continue;
                 }
                 self.inner.cache.set(&subject, Known::Forgotten(tombstone.clone()));
-                let forgotten = Forgotten { tombstone, is_new: false, had_key: false };
+                let forgotten = Forgotten { tombstone, is_new: false, had_key: false, pseudonyms: 0 };
                 let everywhere_by = self.everywhere_by();
                 self.wait_for_others(&forgotten).await;
                 match self.follow(&subject, &forgotten, &ours, left, everywhere_by).await {
@@ -170,7 +170,7 @@ impl Vault {
                 Err(error) => failed.push((name, error)),
             }
         }
-        let Forgotten { tombstone, is_new, had_key } = forgotten;
+        let Forgotten { tombstone, is_new, had_key, pseudonyms } = forgotten;
         let names: Vec<_> = failed.iter().map(|(name, _)| format!("`{name}`")).collect();
         if let Some((_, error)) = failed.into_iter().next() {
             let what = format!(
@@ -186,6 +186,7 @@ impl Vault {
             by: tombstone.by.clone(),
             is_new: *is_new,
             had_key: *had_key,
+            pseudonyms: *pseudonyms,
             followed,
             left,
             everywhere_by,

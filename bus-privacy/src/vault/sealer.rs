@@ -1,5 +1,6 @@
 //! Sealing and opening payloads, by the keys of the vault.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,28 +10,53 @@ use jitney_core::personal::{Item, Place, Sealer};
 
 use super::Vault;
 use crate::key::{DataKey, KeyId};
-use crate::payload::{self, Open, Opened, Sealed};
+use crate::payload::{self, Instead, Open, Opened, Sealed};
 use crate::{Error, ErrorKind};
 
 impl Vault {
     /// `payload` with its open values sealed; none where there are none.
     pub(super) async fn sealed(&self, place: Place<'_>, payload: &[u8]) -> Result<Option<Bytes>, Error> {
         let found = payload::find::<Open<'_>>(payload)?;
-        let mut keys: Vec<(KeyId, Arc<DataKey>)> = Vec::with_capacity(found.len());
+        let mut instead: Vec<Instead> = Vec::with_capacity(found.len());
         let mut subject = "";
-        for open in found.iter().map(|found| &found.form).filter(|open| open.value().is_some()) {
-            let key = match keys.last() {
-                Some(last) if open.subject() == subject => last.clone(),
+        for found in &found {
+            let open = &found.form;
+            let Some(value) = open.value() else { continue };
+            if let Some(purpose) = open.pseudonym_for() {
+                instead.push(self.instead_of(open.subject(), purpose, value, &found.path).await?);
+                continue;
+            }
+            let (id, key) = match instead.last() {
+                Some(Instead::Sealed(id, key)) if open.subject() == subject => (*id, Arc::clone(key)),
                 _ => self.key_to_seal(open.subject()).await?,
             };
             subject = open.subject();
-            keys.push(key);
+            instead.push(Instead::Sealed(id, key));
         }
-        if keys.is_empty() {
+        if instead.is_empty() {
             return Ok(None);
         }
-        let keys = keys.iter().map(|(id, key)| (*id, &**key));
-        payload::seal(payload, &found, place, keys).map(|sealed| Some(sealed.into()))
+        payload::seal(payload, &found, place, &instead).map(|sealed| Some(sealed.into()))
+    }
+
+    /// The pseudonym for the JSON `value` at `path`.
+    async fn instead_of(
+        &self,
+        subject: &str,
+        purpose: &str,
+        value: &str,
+        path: &str,
+    ) -> Result<Instead, Error> {
+        match serde_json::from_str::<Option<Cow<'_, str>>>(value) {
+            Ok(None) => Ok(Instead::Null),
+            Ok(Some(value)) => Ok(Instead::Pseudonym(self.pseudonym(subject, purpose, &value).await?)),
+            Err(_) => {
+                let what = format!(
+                    "the value at `{path}` is no text, which a pseudonym could stand for: nothing was written; make the field one"
+                );
+                Err(Error::new(ErrorKind::Malformed, what))
+            }
+        }
     }
 
     /// `payload` with its sealed values opened; none where there are none.

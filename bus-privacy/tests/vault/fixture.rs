@@ -8,8 +8,8 @@ use bytes::Bytes;
 use jitney_core::personal::{Item, Place, Sealer};
 use jitney_core::{Env, Id};
 use jitney_privacy::{
-    Entry, Error, ErrorKind, Forget, Forgotten, KeyStore, MasterKey, MasterKeys, MemoryKeyStore, Subject,
-    Unfinished, Vault, VaultBuilder, WrappedKey,
+    Entry, Error, ErrorKind, Forget, Forgotten, KeyStore, MasterKey, MasterKeys, MemoryKeyStore, Pseudonym,
+    StoredPseudonym, Subject, Unfinished, ValueHash, Vault, VaultBuilder, WrappedKey,
 };
 use serde_json::{Value, json};
 
@@ -80,6 +80,23 @@ impl KeyStore for Keys {
 
     async fn rewrap(&self, subject: &Subject, old: &WrappedKey, new: WrappedKey) -> Result<bool, Error> {
         self.there()?.rewrap(subject, old, new).await
+    }
+
+    async fn pseudonym(&self, new: &StoredPseudonym) -> Result<Option<Pseudonym>, Error> {
+        self.there()?.pseudonym(new).await
+    }
+
+    async fn find_pseudonym(&self, pseudonym: &Pseudonym) -> Result<Option<StoredPseudonym>, Error> {
+        self.there()?.find_pseudonym(pseudonym).await
+    }
+
+    async fn delete_pseudonyms(
+        &self,
+        subject: &Subject,
+        purpose: &str,
+        hash: Option<&ValueHash>,
+    ) -> Result<u64, Error> {
+        self.there()?.delete_pseudonyms(subject, purpose, hash).await
     }
 }
 

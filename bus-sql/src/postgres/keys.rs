@@ -1,13 +1,23 @@
 //! The keys of data subjects in PostgreSQL.
 
 use async_trait::async_trait;
-use jitney_privacy::{Entry, Error, Forget, Forgotten, KeyStore, Subject, Unfinished, WrappedKey};
+use jitney_privacy::{
+    Entry, Error, Forget, Forgotten, KeyStore, Pseudonym, StoredPseudonym, Subject, Unfinished, ValueHash,
+    WrappedKey,
+};
 use jitney_sourcing::Error as StoreError;
 use sqlx::{Connection, PgPool};
 
 use super::error::{Effect, failed};
+use super::pseudonyms;
 use super::store::PostgresStore;
-use crate::keys::{KeyRow, entry, key_error, subject as read_subject, tombstone as read_tombstone, wrapped};
+use crate::keys::{
+    KeyRow, entry, key_error, pseudonym as read_pseudonym, stored_pseudonym, subject as read_subject,
+    tombstone as read_tombstone, wrapped,
+};
+
+/// Each statement sees what others have stored before it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 const GET: &str = "
 SELECT key_id, master, wrapped, forgotten_at_ms, forgotten_by FROM {schema}.subject_keys WHERE subject = $1";
@@ -59,7 +69,7 @@ WHERE subject = $1 AND key_id = $2 AND master = $3 AND wrapped = $4";
 /// kept: wrapped, so that it is worth nothing without the master key of that time. Rotate the master keys and destroy the old ones.
 #[derive(Debug, Clone)]
 pub struct PostgresKeyStore {
-    store: PostgresStore,
+    pub(super) store: PostgresStore,
 }
 
 impl PostgresKeyStore {
@@ -110,27 +120,29 @@ impl PostgresKeyStore {
         inserted.map(drop).map_err(|error| failed("storing a key", error, Effect::Possible))
     }
 
-    /// Whether it is forgotten now, whether there was a key, and the tombstone.
-    async fn bury(&self, forgetting: &Forget<'_>) -> Result<(bool, bool, i64, String), StoreError> {
+    /// Whether it is forgotten now, whether there was a key, how many pseudonyms, and the tombstone.
+    async fn bury(&self, forgetting: &Forget<'_>) -> Result<(bool, bool, u64, i64, String), StoreError> {
         const DOING: &str = "forgetting a subject";
         let failed_before = |error| failed(DOING, error, Effect::None);
         let schema = self.store.schema();
         let Forget { subject, tombstone, followers } = forgetting;
         let (subject, at) = (subject.as_str(), tombstone.at.as_millisecond());
         let mut connection = self.store.connection().await?;
-        let mut transaction = connection.begin().await.map_err(failed_before)?;
+        let mut transaction = connection.begin_with(BEGIN).await.map_err(failed_before)?;
         let mut changed = [false; 2];
         for (sql, changed) in [FORGET_UNKNOWN, FORGET_KNOWN].into_iter().zip(&mut changed) {
             let query = sqlx::query(schema.sql(sql)).bind(subject).bind(at).bind(&tombstone.by);
             *changed = query.execute(&mut *transaction).await.map_err(failed_before)?.rows_affected() > 0;
         }
+        // Behind the key, so that it waits for those that are being stored.
+        let deleted = pseudonyms::forget(&mut transaction, schema, subject).await.map_err(failed_before)?;
         let query = sqlx::query(schema.sql(FOLLOWERS)).bind(subject).bind(*followers);
         query.execute(&mut *transaction).await.map_err(failed_before)?;
         let query = sqlx::query_as(schema.sql(TOMBSTONE)).bind(subject);
         let (at, by) = query.fetch_one(&mut *transaction).await.map_err(failed_before)?;
         transaction.commit().await.map_err(|error| failed(DOING, error, Effect::Possible))?;
         let [was_unknown, had_key] = changed;
-        Ok((was_unknown || had_key, had_key, at, by))
+        Ok((was_unknown || had_key, had_key, deleted, at, by))
     }
 
     async fn delete_follower(&self, subject: &Subject, name: &str) -> Result<(), StoreError> {
@@ -199,8 +211,8 @@ impl KeyStore for PostgresKeyStore {
         let buried = self.bury(forgetting).await;
         let buried =
             buried.map_err(|error| key_error(format_args!("deleting the key of `{subject}`"), error));
-        let (is_new, had_key, at, by) = buried?;
-        Ok(Forgotten { tombstone: read_tombstone(subject, at, by)?, is_new, had_key })
+        let (is_new, had_key, pseudonyms, at, by) = buried?;
+        Ok(Forgotten { tombstone: read_tombstone(subject, at, by)?, is_new, had_key, pseudonyms })
     }
 
     async fn followed(&self, subject: &Subject, name: &str) -> Result<(), Error> {
@@ -239,5 +251,28 @@ impl KeyStore for PostgresKeyStore {
     async fn rewrap(&self, subject: &Subject, old: &WrappedKey, new: WrappedKey) -> Result<bool, Error> {
         let replaced = self.replace(subject, old, new).await;
         replaced.map_err(|error| key_error(format_args!("replacing the key of `{subject}`"), error))
+    }
+
+    async fn pseudonym(&self, new: &StoredPseudonym) -> Result<Option<Pseudonym>, Error> {
+        let text = self.insert_pseudonym(new).await;
+        let doing = || format!("storing a pseudonym of `{}`", new.subject);
+        let text = text.map_err(|error| key_error(doing(), error))?;
+        text.as_deref().map(read_pseudonym).transpose()
+    }
+
+    async fn find_pseudonym(&self, pseudonym: &Pseudonym) -> Result<Option<StoredPseudonym>, Error> {
+        let row = self.read_pseudonym(pseudonym).await;
+        let row = row.map_err(|error| key_error(format_args!("looking for `{pseudonym}`"), error))?;
+        row.map(|row| stored_pseudonym(pseudonym, row)).transpose()
+    }
+
+    async fn delete_pseudonyms(
+        &self,
+        subject: &Subject,
+        purpose: &str,
+        hash: Option<&ValueHash>,
+    ) -> Result<u64, Error> {
+        let deleted = self.remove_pseudonyms(subject, purpose, hash).await;
+        deleted.map_err(|error| key_error(format_args!("deleting pseudonyms of `{subject}`"), error))
     }
 }

@@ -8,7 +8,7 @@ use super::error::{Effect, failed};
 use super::schema::Schema;
 
 /// What each version adds to the one before, from 1 on.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/postgres/0001_event_store.sql"),
     include_str!("../../migrations/postgres/0002_outbox.sql"),
     include_str!("../../migrations/postgres/0003_projections.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/postgres/0006_projection_marks.sql"),
     include_str!("../../migrations/postgres/0007_inline_projections.sql"),
     include_str!("../../migrations/postgres/0008_subject_keys.sql"),
+    include_str!("../../migrations/postgres/0009_pseudonyms.sql"),
 ];
 
 /// The first version that has 64-bit transaction ids and snapshots of them.

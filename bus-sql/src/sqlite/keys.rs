@@ -1,13 +1,18 @@
 //! The keys of data subjects in SQLite.
 
 use async_trait::async_trait;
-use jitney_privacy::{Entry, Error, Forget, Forgotten, KeyStore, Subject, Unfinished, WrappedKey};
+use jitney_privacy::{
+    Entry, Error, Forget, Forgotten, KeyStore, Pseudonym, StoredPseudonym, Subject, Unfinished, ValueHash,
+    WrappedKey,
+};
 use jitney_sourcing::Error as StoreError;
 
 use super::SqliteStore;
 use super::error::commit_failed;
+use super::pseudonyms;
 use crate::keys::{
-    KeyRow, entry, key_error, names, subject as read_subject, tombstone as read_tombstone, wrapped,
+    KeyRow, entry, key_error, names, pseudonym as read_pseudonym, stored_pseudonym, subject as read_subject,
+    tombstone as read_tombstone, wrapped,
 };
 
 const GET: &str = "SELECT key_id, master, wrapped, forgotten_at_ms, forgotten_by FROM jitney_subject_keys WHERE subject = ?1";
@@ -41,7 +46,7 @@ const REWRAP: &str = "UPDATE jitney_subject_keys SET master = ?5, wrapped = ?6 \
                       WHERE subject = ?1 AND key_id = ?2 AND master = ?3 AND wrapped = ?4";
 
 /// Overwrites what is deleted.
-const OVERWRITE: &str = "PRAGMA secure_delete = ON";
+pub(super) const OVERWRITE: &str = "PRAGMA secure_delete = ON";
 
 /// Takes what was written into the file, and empties the log.
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -63,7 +68,7 @@ const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// it is worth nothing without the master key of that time. Rotate the master keys and destroy the old ones.
 #[derive(Debug, Clone)]
 pub struct SqliteKeyStore {
-    store: SqliteStore,
+    pub(super) store: SqliteStore,
 }
 
 impl SqliteKeyStore {
@@ -86,8 +91,8 @@ impl SqliteKeyStore {
         inserted.map(drop).map_err(|error| commit_failed(self.store.place(), "storing a key", error))
     }
 
-    /// Whether it is forgotten now, whether there was a key, and the tombstone.
-    async fn bury(&self, forgetting: &Forget<'_>) -> Result<(bool, bool, i64, String), StoreError> {
+    /// Whether it is forgotten now, whether there was a key, how many pseudonyms, and the tombstone.
+    async fn bury(&self, forgetting: &Forget<'_>) -> Result<(bool, bool, u64, i64, String), StoreError> {
         const DOING: &str = "forgetting a subject";
         let failed = |error| self.store.failed(DOING, error);
         let Forget { subject, tombstone, followers } = forgetting;
@@ -99,6 +104,7 @@ impl SqliteKeyStore {
             let query = sqlx::query(sql).bind(subject).bind(at).bind(&tombstone.by);
             *changed = query.execute(&mut *transaction).await.map_err(failed)?.rows_affected() > 0;
         }
+        let deleted = pseudonyms::forget(&mut transaction, subject).await.map_err(failed)?;
         for name in *followers {
             let query = sqlx::query(FOLLOWER).bind(subject).bind(*name);
             query.execute(&mut *transaction).await.map_err(failed)?;
@@ -108,10 +114,12 @@ impl SqliteKeyStore {
         let committed = transaction.commit().await;
         committed.map_err(|error| commit_failed(self.store.place(), DOING, error))?;
         let [was_unknown, had_key] = changed;
-        if had_key && let Err(error) = sqlx::query(EMPTY_LOG).execute(self.store.writer()).await {
+        if (had_key || deleted > 0)
+            && let Err(error) = sqlx::query(EMPTY_LOG).execute(self.store.writer()).await
+        {
             tracing::warn!(%error, "a deleted key is in the log of {} until that comes round", self.store.place());
         }
-        Ok((was_unknown || had_key, had_key, at, by))
+        Ok((was_unknown || had_key, had_key, deleted, at, by))
     }
 
     async fn delete_follower(&self, subject: &Subject, name: &str) -> Result<(), StoreError> {
@@ -177,8 +185,8 @@ impl KeyStore for SqliteKeyStore {
         let buried = self.bury(forgetting).await;
         let buried =
             buried.map_err(|error| key_error(format_args!("deleting the key of `{subject}`"), error));
-        let (is_new, had_key, at, by) = buried?;
-        Ok(Forgotten { tombstone: read_tombstone(subject, at, by)?, is_new, had_key })
+        let (is_new, had_key, pseudonyms, at, by) = buried?;
+        Ok(Forgotten { tombstone: read_tombstone(subject, at, by)?, is_new, had_key, pseudonyms })
     }
 
     async fn followed(&self, subject: &Subject, name: &str) -> Result<(), Error> {
@@ -218,5 +226,28 @@ impl KeyStore for SqliteKeyStore {
     async fn rewrap(&self, subject: &Subject, old: &WrappedKey, new: WrappedKey) -> Result<bool, Error> {
         let replaced = self.replace(subject, old, new).await;
         replaced.map_err(|error| key_error(format_args!("replacing the key of `{subject}`"), error))
+    }
+
+    async fn pseudonym(&self, new: &StoredPseudonym) -> Result<Option<Pseudonym>, Error> {
+        let text = self.insert_pseudonym(new).await;
+        let doing = || format!("storing a pseudonym of `{}`", new.subject);
+        let text = text.map_err(|error| key_error(doing(), error))?;
+        text.as_deref().map(read_pseudonym).transpose()
+    }
+
+    async fn find_pseudonym(&self, pseudonym: &Pseudonym) -> Result<Option<StoredPseudonym>, Error> {
+        let row = self.read_pseudonym(pseudonym).await;
+        let row = row.map_err(|error| key_error(format_args!("looking for `{pseudonym}`"), error))?;
+        row.map(|row| stored_pseudonym(pseudonym, row)).transpose()
+    }
+
+    async fn delete_pseudonyms(
+        &self,
+        subject: &Subject,
+        purpose: &str,
+        hash: Option<&ValueHash>,
+    ) -> Result<u64, Error> {
+        let deleted = self.remove_pseudonyms(subject, purpose, hash).await;
+        deleted.map_err(|error| key_error(format_args!("deleting pseudonyms of `{subject}`"), error))
     }
 }

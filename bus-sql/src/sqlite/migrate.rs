@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::SqliteStore;
 
 /// What brings the schema from the version before to the next one, from 1 on. What was released is never changed.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("events", include_str!("../../migrations/sqlite/0001_events.sql")),
     ("outbox", include_str!("../../migrations/sqlite/0002_outbox.sql")),
     ("projections", include_str!("../../migrations/sqlite/0003_projections.sql")),
@@ -15,6 +15,7 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("projection marks", include_str!("../../migrations/sqlite/0006_projection_marks.sql")),
     ("inline projections", include_str!("../../migrations/sqlite/0007_inline_projections.sql")),
     ("subject keys", include_str!("../../migrations/sqlite/0008_subject_keys.sql")),
+    ("pseudonyms", include_str!("../../migrations/sqlite/0009_pseudonyms.sql")),
 ];
 
 const DOING: &str = "migrating the schema";
