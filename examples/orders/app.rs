@@ -25,11 +25,20 @@ pub struct Views {
     pub statements: Statements,
     pub audit: Audit,
     pub handled: Handled,
+    /// Where recipients are known.
+    #[cfg(feature = "privacy")]
+    pub mail: Option<super::mail::Mail>,
 }
 
 /// The whole application.
 pub fn app(bus: Bus, views: &Views) -> App {
-    services(bus, views).handlers(handlers![(views.summary.clone())])
+    let app = services(bus, views).handlers(handlers![(views.summary.clone())]);
+    #[cfg(feature = "privacy")]
+    if let Some(mail) = &views.mail {
+        use super::mail::{address, write_letter};
+        return app.state(mail.clone()).handlers(handlers![address, write_letter]);
+    }
+    app
 }
 
 /// All but the read model.
@@ -39,13 +48,19 @@ pub fn services(bus: Bus, views: &Views) -> App {
 
 /// The whole application where orders are sourced: the services tell the `orders`, all others are the same.
 pub fn sourced(bus: Bus, views: &Views, orders: Orders) -> App {
-    onlookers(bus, views).state(orders).handlers(handlers![
+    let app = onlookers(bus, views).state(orders).handlers(handlers![
         place_order,
         SourcedStock,
         settle_payment,
         SourcedFulfilment,
         notify_customer
-    ])
+    ]);
+    #[cfg(feature = "privacy")]
+    if let Some(mail) = &views.mail {
+        use super::mail::{tell_recipient, write_letter};
+        return app.state(mail.clone()).handlers(handlers![tell_recipient, write_letter]);
+    }
+    app
 }
 
 /// What looks on: the read model, the statements and the audit.

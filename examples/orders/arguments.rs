@@ -46,6 +46,15 @@ pub struct Arguments {
     /// The directory that the processes of one run share, with the read model in it; a new directory is a new run.
     #[arg(long, value_name = "DIR", requires = "roles")]
     pub state: Option<PathBuf>,
+    /// Customers with names and phones, one JSON object a line: each order gets its recipient, sealed for the customer.
+    #[cfg(feature = "privacy")]
+    #[arg(long, value_name = "FILE", conflicts_with = "roles")]
+    pub customers: Option<PathBuf>,
+    /// Where the keys of customers are, as a URL: `sqlite://FILE` or `postgres://…`; the master keys are in ORDERS_MASTER_KEYS. By
+    /// default in memory, which is for runs whose events end with them.
+    #[cfg(feature = "privacy")]
+    #[arg(long, value_name = "URL", global = true)]
+    pub keys: Option<String>,
     #[command(subcommand)]
     pub query: Option<Query>,
 }
@@ -63,6 +72,19 @@ pub enum Query {
     Book,
     /// Makes the order book anew beside the one that is there, which is read meanwhile.
     Rebuild,
+    /// Brings the phone list up to date, and prints it.
+    #[cfg(feature = "privacy")]
+    Phones,
+    /// Forgets a customer: what is personal of them opens nowhere any more, and is taken out of the phone list.
+    #[cfg(feature = "privacy")]
+    Forget {
+        /// The customer.
+        #[arg(value_name = "CUSTOMER_ID")]
+        customer: String,
+        /// After so many seconds no other process has the customer's key.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        within: u64,
+    },
     /// Prints the figures as they were at a time, or one order.
     AsOf {
         /// The time, as `2026-01-31T17:00:00Z` or with another offset; an event that was recorded then is included.
@@ -104,6 +126,8 @@ impl Arguments {
         let of_a_run = self.bus.is_some() || self.input.is_some() || self.history.is_some();
         if of_a_run || self.repeat > 1 || self.follow.is_some() || !self.roles.is_empty() {
             Some("what is asked of a store needs only the store: leave out what is for a run")
+        } else if self.lacks_keys(query) {
+            Some("name where the keys are: `--keys sqlite://keys.db` or `--keys postgres://…`")
         } else if self.store.is_none() {
             Some("name the store that is to be asked: `--store sqlite://orders.db` or `--store postgres://…`")
         } else if self.json && !matches!(query, Query::AsOf { aggregate: None, .. }) {
@@ -113,5 +137,15 @@ impl Arguments {
         } else {
             None
         }
+    }
+
+    #[cfg(feature = "privacy")]
+    fn lacks_keys(&self, query: &Query) -> bool {
+        self.keys.is_none() && matches!(query, Query::Phones | Query::Forget { .. })
+    }
+
+    #[cfg(not(feature = "privacy"))]
+    fn lacks_keys(&self, _: &Query) -> bool {
+        false
     }
 }

@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use jitney::prelude::*;
+#[cfg(feature = "privacy")]
+use jitney::privacy::Vault;
 use jitney::{Error, ErrorKind, error_chain};
 
 use super::app::{Views, every_part, parts};
@@ -22,7 +25,7 @@ use super::role::Role;
 use super::run::{Ending, Work};
 use super::scope::Scope;
 use super::stock::Stock;
-use super::store::Store;
+use super::store::{Sealed, Store};
 use super::whole::whole;
 use super::{follow, progress, query, rebuild};
 
@@ -84,7 +87,8 @@ async fn attempt(
     }
     let catalogue = Catalogue::read(&Path::new(DATA).join("products.jsonl"))?;
     let history = arguments.history.as_deref().map(read_history).transpose()?.unwrap_or_default();
-    let store = open_store(arguments).await?;
+    let vault = vault(arguments).await?;
+    let store = open_store(arguments, &vault).await?;
     let work = Work {
         store: store.as_ref(),
         input: open(arguments.input.as_deref())?,
@@ -97,13 +101,19 @@ async fn attempt(
         stock: Stock::new(catalogue.in_stock()),
         ..Views::default()
     };
+    #[cfg(feature = "privacy")]
+    if let Some(customers) = &arguments.customers {
+        let customers = super::mail::Customers::read(customers)?;
+        views.mail = Some(super::mail::Mail { customers, ..Default::default() });
+    }
     let mut rejects = Rejects::new(&arguments.rejects);
     let rejected = |reject: Reject| {
         // A closed standard error is no reason to stop.
         bar.suspend(|| drop(writeln!(err, "line {}: {}", reject.number, reject.why)));
         rejects.add(&reject.line);
     };
-    let done = reach(arguments, &mut views, work, rejected, |done, all| progress::show(bar, done, all)).await;
+    let done =
+        reach(arguments, vault, &mut views, work, rejected, |done, all| progress::show(bar, done, all)).await;
     bar.finish_and_clear();
     let (ending, report) = done?;
 
@@ -126,6 +136,7 @@ async fn attempt(
 /// Does what the roles are for, until it is done. Answers the figures, where it has them.
 async fn reach<R: BufRead>(
     arguments: &Arguments,
+    vault: Option<Vault>,
     views: &mut Views,
     work: Work<'_, R>,
     rejected: impl FnMut(Reject),
@@ -140,7 +151,10 @@ async fn reach<R: BufRead>(
             part(arguments, roles, state, views, work, rejected, placed).await?;
             return Ok((Ending::Complete, None));
         }
-        (_, None) => whole(connect(arguments).await?, views, work, rejected, progressed).await?,
+        (_, None) => {
+            let bus = sealed(connect(arguments).await?, vault);
+            whole(bus, views, work, rejected, progressed).await?
+        }
     };
     Ok((ending, Some(report)))
 }
@@ -179,11 +193,18 @@ async fn answer(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let Some(store) = open_store(arguments).await? else { return Ok(MISUSED) };
+    let Some(store) = open_store(arguments, &vault(arguments).await?).await? else { return Ok(MISUSED) };
     match asked {
         Query::Replay { aggregate } => query::replay(&store, aggregate, out).await?,
         Query::Book => rebuild::show(&store, out).await?,
         Query::Rebuild => rebuild::rebuild(&store, bar, out).await?,
+        #[cfg(feature = "privacy")]
+        Query::Phones => super::phone_list::show(&store, out).await?,
+        #[cfg(feature = "privacy")]
+        Query::Forget { customer, within } => {
+            let keys = arguments.keys.as_deref().unwrap_or_default();
+            super::keys::forget(&store, keys, customer, std::time::Duration::from_secs(*within), out).await?;
+        }
         Query::AsOf { time, aggregate: Some(aggregate) } => {
             query::order_as_of(&store, aggregate, *time, out).await?;
         }
@@ -198,16 +219,47 @@ async fn answer(
 }
 
 /// The store that was asked for, where one was.
-async fn open_store(arguments: &Arguments) -> Result<Option<Store>, Failure> {
+async fn open_store(arguments: &Arguments, vault: &Option<Vault>) -> Result<Option<Store>, Failure> {
     let Some(url) = &arguments.store else { return Ok(None) };
+    let sealer = vault.clone().map(|vault| Arc::new(vault) as Sealed);
     let opened = match arguments.query {
-        Some(_) => Store::open_existing(url).await,
-        None => Store::open(url).await,
+        Some(_) => Store::open_existing(url, sealer).await,
+        None => Store::open(url, sealer).await,
     };
     let is_misuse = |error: &Error| error.kind() == ErrorKind::Config;
     opened
         .map(Some)
         .map_err(|error| Failure(if is_misuse(&error) { MISUSED } else { FAILED }, error_chain(&error)))
+}
+
+/// What seals the names and phones of customers, where there are any.
+#[cfg(feature = "privacy")]
+async fn vault(arguments: &Arguments) -> Result<Option<Vault>, Failure> {
+    match (&arguments.keys, &arguments.customers) {
+        (None, None) => Ok(None),
+        (keys, _) => Ok(Some(super::keys::open(keys.as_deref()).await?)),
+    }
+}
+
+#[cfg(feature = "privacy")]
+fn sealed(bus: Bus, vault: Option<Vault>) -> Bus {
+    match vault {
+        Some(vault) => bus.with_layer(vault.layer()),
+        None => bus,
+    }
+}
+
+#[cfg(not(feature = "privacy"))]
+type Vault = Sealed;
+
+#[cfg(not(feature = "privacy"))]
+async fn vault(_: &Arguments) -> Result<Option<Vault>, Failure> {
+    Ok(None)
+}
+
+#[cfg(not(feature = "privacy"))]
+fn sealed(bus: Bus, _: Option<Vault>) -> Bus {
+    bus
 }
 
 async fn connect(arguments: &Arguments) -> jitney::Result<Bus> {
@@ -240,6 +292,16 @@ fn print(
         writeln!(out, "{report}")?;
         if arguments.roles.is_empty() && arguments.query.is_none() {
             writeln!(out, "notifications {}", views.gateway.sent())?;
+            #[cfg(feature = "privacy")]
+            if let Some(mail) = &views.mail {
+                let letters = mail.letters.written();
+                let to_nobody = letters.values().filter(|recipient| recipient.is_none()).count();
+                writeln!(
+                    out,
+                    "letters {}, and {to_nobody} to somebody who is forgotten",
+                    letters.len() - to_nobody
+                )?;
+            }
         }
     }
     if let Some(order_id) = &arguments.follow {

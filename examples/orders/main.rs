@@ -2,7 +2,7 @@
 //!
 //! Read `app.rs` first, then the services in the order in which an order passes them: `intake`, `stock`, `payment`,
 //! `fulfilment`; then what looks on: `summary`, `statement`, `notification`, `audit`. Several processes on a broker begin with
-//! `role`. The README has the rest.
+//! `role`; personal data begins with `recipient`. The README has the rest.
 
 // The tests take this file as a module.
 #![allow(unreachable_pub)]
@@ -25,16 +25,24 @@ pub(crate) mod intake;
 pub(crate) mod item;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka_store;
+#[cfg(feature = "privacy")]
+pub(crate) mod keys;
+#[cfg(feature = "privacy")]
+pub(crate) mod mail;
 pub(crate) mod money;
 pub(crate) mod notification;
 pub(crate) mod order;
 pub(crate) mod past;
 pub(crate) mod payment;
+#[cfg(feature = "privacy")]
+pub(crate) mod phone_list;
 pub(crate) mod processes;
 pub(crate) mod progress;
 pub(crate) mod projection;
 pub(crate) mod query;
 pub(crate) mod rebuild;
+#[cfg(feature = "privacy")]
+pub(crate) mod recipient;
 pub(crate) mod rejects;
 pub(crate) mod report;
 pub(crate) mod role;

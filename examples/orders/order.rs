@@ -3,21 +3,28 @@
 use std::fmt;
 
 use jitney::prelude::*;
+#[cfg(feature = "privacy")]
+use jitney::privacy::{Personal, Revealed};
 use rust_decimal::Decimal;
-use schemars::JsonSchema;
 
 use super::events::{
     OrderCreated, OrderCreatedV1, PaymentDeclined, PaymentTaken, PlaceOrder, StockReleased, StockReserved,
 };
 use super::money;
+#[cfg(feature = "privacy")]
+use super::recipient::{OrderAddressed, Recipient};
 
 /// What can happen to an order: the event types that the services on the bus know, in one enum.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, DomainEvent)]
+#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all_fields = "camelCase")]
 #[event(aggregate = "Order", schemas = "schemas")]
 pub enum OrderEvent {
     #[event(type = "OrderCreated", version = "2.0", upcast_from = OrderCreatedV1)]
     Created(OrderCreated),
+    #[cfg(feature = "privacy")]
+    #[event(type = "OrderAddressed")]
+    Addressed(OrderAddressed),
     StockReserved(StockReserved),
     StockReleased(StockReleased),
     PaymentTaken(PaymentTaken),
@@ -49,6 +56,9 @@ impl From<OrderCreatedV1> for OrderEvent {
 #[derive(Debug, Clone)]
 pub enum Command {
     Place(PlaceOrder),
+    /// It is known who gets it.
+    #[cfg(feature = "privacy")]
+    Address(Personal<Recipient>),
     /// Its goods are set aside.
     Reserve,
     /// Its goods are back on the shelf.
@@ -74,7 +84,7 @@ pub enum Refusal {
 }
 
 /// How far an order is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Stage {
     #[default]
     NotPlaced,
@@ -89,7 +99,7 @@ pub enum Stage {
 }
 
 /// An order as far as its events tell.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Order {
     order_id: String,
     stage: Stage,
@@ -97,6 +107,8 @@ pub struct Order {
     net: Decimal,
     to_be_shipped: Option<String>,
     declined_for: Option<String>,
+    #[cfg(feature = "privacy")]
+    recipient: Option<Personal<Recipient>>,
 }
 
 impl Aggregate for Order {
@@ -110,6 +122,12 @@ impl Aggregate for Order {
         Ok(Events::from(match (self.stage, command) {
             (Stage::NotPlaced, Command::Place(order)) => OrderEvent::Created(order.into()),
             (_, Command::Place(_)) => return Err(Refusal::Exists),
+            #[cfg(feature = "privacy")]
+            (_, Command::Address(_)) if self.recipient.is_some() => return Ok(Events::none()),
+            #[cfg(feature = "privacy")]
+            (stage, Command::Address(recipient)) if stage != Stage::NotPlaced => {
+                OrderEvent::Addressed(OrderAddressed { order_id, recipient })
+            }
             (Stage::Created, Command::Reserve) => {
                 OrderEvent::StockReserved(StockReserved { order_id, amount: self.net, shipped_at })
             }
@@ -139,6 +157,11 @@ impl Aggregate for Order {
                 self.to_be_shipped.clone_from(&order.shipped_at);
                 (self.lines, self.net) = (order.items.len(), money::net(&order.items));
                 Stage::Created
+            }
+            #[cfg(feature = "privacy")]
+            OrderEvent::Addressed(addressed) => {
+                self.recipient = Some(addressed.recipient.clone());
+                self.stage
             }
             OrderEvent::StockReserved(_) => Stage::Reserved,
             OrderEvent::PaymentTaken(_) => Stage::Paid,
@@ -172,6 +195,8 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Command::Place(_) => "be placed",
+            #[cfg(feature = "privacy")]
+            Command::Address(_) => "be addressed",
             Command::Reserve => "have its goods set aside",
             Command::Release => "have its goods put back",
             Command::Pay | Command::Decline { .. } => "be paid",
@@ -203,6 +228,13 @@ impl fmt::Display for Order {
         write!(f, "{}: lines {}, net {}", self.stage, self.lines, money::shown(self.net))?;
         if let Some(date) = &self.to_be_shipped {
             write!(f, ", to be shipped {date}")?;
+        }
+        #[cfg(feature = "privacy")]
+        match self.recipient.as_ref().map(Personal::reveal) {
+            None => {}
+            Some(Revealed::Known(recipient)) => write!(f, ", for {}", recipient.contact)?,
+            Some(Revealed::Erased) => f.write_str(", for somebody who is forgotten")?,
+            Some(Revealed::Sealed) => f.write_str(", for somebody whose name is sealed")?,
         }
         match &self.declined_for {
             Some(reason) => write!(f, ", declined because {reason}"),

@@ -22,7 +22,7 @@ use super::stock::Stock;
 pub type Orders = Repository<Order>;
 
 /// Tells the order of `cause` to do `command`, once, however often the cause is delivered.
-async fn tell<E>(orders: &Orders, cause: &Envelope<E>, command: Command) -> jitney::Result<()> {
+pub async fn tell<E>(orders: &Orders, cause: &Envelope<E>, command: Command) -> jitney::Result<()> {
     let command_id = cause.event_id().derive(command.name(), 0);
     let request = orders.request().caused_by(cause).command_id(command_id);
     request.handle(cause.aggregate_id(), command).await?;

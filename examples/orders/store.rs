@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney::outbox::{MemoryOutbox, OutboxStore};
+use jitney::personal::Sealer;
 use jitney::prelude::*;
 use jitney::sourcing::{EventStore, Filter, MemoryStore};
 use jitney::{Env, Error, ErrorKind};
@@ -13,11 +14,16 @@ use jitney::{Env, Error, ErrorKind};
 use super::book::OrderBook;
 use super::carry::{Carrier, Way};
 use super::order::OrderEvent;
+#[cfg(feature = "privacy")]
+use super::phone_list::PhoneList;
 
 /// What is said where a store is asked for and none is named, or one that there is not.
 pub const STORES: &str = "`--store memory`, `--store sqlite://orders.db` (with `--features sqlite`), `--store \
                           postgres://localhost/orders` (with `--features postgres`) or `--store kafka://localhost:9092` \
                           (with `--features kafka`)";
+
+/// What seals a store.
+pub type Sealed = Arc<dyn Sealer>;
 
 /// A store, and how its events come to the bus.
 #[derive(Clone)]
@@ -25,37 +31,46 @@ pub struct Store {
     pub events: Arc<dyn EventStore>,
     /// A read model in the same database; none in memory, and none on Kafka.
     pub book: Option<Arc<dyn OrderBook>>,
+    /// Another one, likewise.
+    #[cfg(feature = "privacy")]
+    pub phones: Option<Arc<dyn PhoneList>>,
     way: Way,
 }
 
 impl Store {
-    /// Opens the store at `url`, and makes it where there is none.
+    /// Opens the store at `url`, and makes it where there is none. `sealer` seals what is personal.
     ///
     /// # Errors
     ///
     /// Of kind `Config` where there is no such store, or it is not compiled in; or what the store answers.
-    pub async fn open(url: &str) -> jitney::Result<Self> {
+    pub async fn open(url: &str, sealer: Option<Sealed>) -> jitney::Result<Self> {
         let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
         match scheme {
-            "memory" => Ok(Store::in_memory(&Env::system())),
+            "memory" => Ok(Store::in_memory(&Env::system(), sealer)),
             #[cfg(feature = "sqlite")]
             "sqlite" => {
-                let builder = jitney::sql::SqliteStore::builder(url).outbox(published());
+                let mut builder = jitney::sql::SqliteStore::builder(url).outbox(published());
+                if let Some(sealer) = sealer {
+                    builder = builder.sealed_by(sealer);
+                }
                 let store = builder.open().await?;
                 let outbox = jitney::sql::SqliteOutbox::of(&store);
-                let book = jitney::sql::SqliteReadModel::of(&store);
-                Ok(Store { book: Some(Arc::new(book)), ..Store::of(store, outbox) })
+                let model = jitney::sql::SqliteReadModel::of(&store);
+                Ok(Store::of(store, outbox).with_read_models(model))
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                let builder = jitney::sql::PostgresStore::builder(url).outbox(published());
+                let mut builder = jitney::sql::PostgresStore::builder(url).outbox(published());
+                if let Some(sealer) = sealer {
+                    builder = builder.sealed_by(sealer);
+                }
                 let store = builder.connect().await?;
                 let outbox = jitney::sql::PostgresOutbox::of(&store);
-                let book = jitney::sql::PostgresReadModel::of(&store);
-                Ok(Store { book: Some(Arc::new(book)), ..Store::of(store, outbox) })
+                let model = jitney::sql::PostgresReadModel::of(&store);
+                Ok(Store::of(store, outbox).with_read_models(model))
             }
             #[cfg(feature = "kafka")]
-            "kafka" => super::kafka_store::open(url, true).await,
+            "kafka" => super::kafka_store::open(url, true, sealer).await,
             #[cfg(not(feature = "kafka"))]
             "kafka" => Err(wrong("opening the store: Kafka is not compiled in; add `--features kafka`")),
             #[cfg(not(feature = "sqlite"))]
@@ -74,7 +89,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`open`](Self::open); and where there is none.
-    pub async fn open_existing(url: &str) -> jitney::Result<Self> {
+    pub async fn open_existing(url: &str, sealer: Option<Sealed>) -> jitney::Result<Self> {
         match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
             "memory" => {
                 let what = "opening the store: one in memory has ended with the run that made it; name a file or a database";
@@ -84,30 +99,48 @@ impl Store {
                 path if !path.contains('?') && !Path::new(path).exists() => {
                     Err(wrong(format!("opening the store: there is no file `{path}`; a run makes it")))
                 }
-                _ => Store::open(url).await,
+                _ => Store::open(url, sealer).await,
             },
             #[cfg(feature = "kafka")]
-            "kafka" => super::kafka_store::open(url, false).await,
-            _ => Store::open(url).await,
+            "kafka" => super::kafka_store::open(url, false, sealer).await,
+            _ => Store::open(url, sealer).await,
         }
     }
 
     /// A store that ends with this process.
-    pub fn in_memory(env: &Env) -> Self {
+    pub fn in_memory(env: &Env, sealer: Option<Sealed>) -> Self {
         let outbox = MemoryOutbox::with_env(env.clone());
-        let store = MemoryStore::with_env(env.clone()).with_outbox(outbox.clone(), published());
+        let mut store = MemoryStore::with_env(env.clone()).with_outbox(outbox.clone(), published());
+        if let Some(sealer) = sealer {
+            store = store.sealed_by(sealer);
+        }
         Store::of(store, outbox)
     }
 
     /// A store with its outbox: what is appended is in both, or in neither.
     fn of(events: impl EventStore, outbox: impl OutboxStore + Clone) -> Self {
-        Store { events: Arc::new(events), book: None, way: Way::through(outbox) }
+        Store { way: Way::through(outbox), ..Store::alone(events) }
+    }
+
+    #[cfg(all(feature = "privacy", any(feature = "postgres", feature = "sqlite")))]
+    fn with_read_models(self, model: impl OrderBook + PhoneList + Clone + 'static) -> Self {
+        Store { book: Some(Arc::new(model.clone())), phones: Some(Arc::new(model)), ..self }
+    }
+
+    #[cfg(all(not(feature = "privacy"), any(feature = "postgres", feature = "sqlite")))]
+    fn with_read_models(self, model: impl OrderBook + 'static) -> Self {
+        Store { book: Some(Arc::new(model)), ..self }
     }
 
     /// A store that is in no transaction with anything else.
-    #[cfg(feature = "kafka")]
     pub fn alone(events: impl EventStore) -> Self {
-        Store { events: Arc::new(events), book: None, way: Way::Read }
+        Store {
+            events: Arc::new(events),
+            book: None,
+            #[cfg(feature = "privacy")]
+            phones: None,
+            way: Way::Read,
+        }
     }
 
     /// Begins to carry what is new to `bus`. A process that was killed holds its part of an outbox for `lease`.

@@ -11,6 +11,8 @@ use super::past::chains;
 use super::report::Report;
 use super::run::{Ending, Work, run};
 use super::scope::Scope;
+use super::sourced::Orders;
+use super::store::Store;
 use super::wait::PATIENCE;
 
 /// Does `work` on `bus`, which is closed behind it.
@@ -26,19 +28,19 @@ pub async fn whole<R: BufRead>(
     progressed: impl FnMut(usize, usize),
 ) -> jitney::Result<(Ending, Report)> {
     let build = |bus: Bus, views: &Views| match work.store {
-        Some(store) => sourced(bus, views, Repository::new(store.events.clone())),
-        None => app(bus, views),
+        Some(store) => Ok(sourced(bus, views, orders(store, views)?)),
+        None => Ok::<_, jitney::Error>(app(bus, views)),
     };
     if bus.capabilities().durable {
         views.scope = Scope::new(bus.env(), chains(work.store, work.history).await?);
-        build(bus.clone(), views).provision().await?;
+        build(bus.clone(), views)?.provision().await?;
     }
     // Behind this end of the store nothing is appended before the application runs; what is before it is recalled.
     let carrier = match work.store {
         Some(store) => Some(store.carry(&bus, LEASE).await?),
         None => None,
     };
-    let running = build(bus.clone(), views).keep_buses_open().spawn().await?;
+    let running = build(bus.clone(), views)?.keep_buses_open().spawn().await?;
     let ending = run(&running, views, work, carrier.as_ref(), rejected, progressed).await;
     let report = Report::new(views, &running.stats());
     let groups: Vec<_> = running.health().groups.into_iter().map(|group| group.name).collect();
@@ -52,4 +54,21 @@ pub async fn whole<R: BufRead>(
     let ending = ending?;
     stopped.and(carried).and(cleared).and(closed)?;
     Ok((ending, report))
+}
+
+#[cfg(not(feature = "privacy"))]
+fn orders(store: &Store, _: &Views) -> jitney::Result<Orders> {
+    Ok(Repository::new(store.events.clone()))
+}
+
+/// The orders in `store`. What a recipient costs to open is paid once, with snapshots.
+#[cfg(feature = "privacy")]
+fn orders(store: &Store, views: &Views) -> jitney::Result<Orders> {
+    use jitney::sourcing::SnapshotPolicy;
+
+    let orders = Repository::new(store.events.clone());
+    Ok(match views.mail {
+        Some(_) => orders.with_snapshots_of(SnapshotPolicy::every(2), "an order with its recipient")?,
+        None => orders,
+    })
 }

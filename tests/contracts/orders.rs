@@ -8,3 +8,6 @@ pub mod item;
 pub mod money;
 #[path = "../../examples/orders/order.rs"]
 pub mod order;
+#[cfg(feature = "privacy")]
+#[path = "../../examples/orders/recipient.rs"]
+pub mod recipient;

@@ -92,7 +92,7 @@ async fn events(store: &Store) -> jitney::sourcing::Position {
 #[jitney::test]
 async fn the_figures_are_those_of_a_run_without_a_store_and_a_second_run_changes_nothing() {
     let plain = Bench::northwind().run().await.report;
-    let store = Store::in_memory(&Env::system());
+    let store = Store::in_memory(&Env::system(), None);
     let input = read("orders.jsonl");
     let first = whole(&store, &input, &[]).await;
     assert_eq!(first.net, "1265793.04");
@@ -111,7 +111,7 @@ async fn the_figures_are_the_same_under_every_seed() {
     let calm = Bench::of(&twice).run().await.report;
     for semantics in [Semantics::Kafka, Semantics::EventBridge, Semantics::RabbitMq] {
         for seed in 0..3 {
-            let store = Store::in_memory(&Env::system());
+            let store = Store::in_memory(&Env::system(), None);
             let faults = Faults { duplicate: 0.3, ..Faults::some() };
             let sourced = Sourced::start(&store, semantics, faults, seed).await;
             let (ending, report) = sourced.run(&store, &twice, &[]).await;
@@ -129,7 +129,7 @@ async fn a_run_that_was_broken_off_anywhere_is_finished_by_the_next() {
     let mut cut = 0;
     for (created, finished) in [(1, 0), (5, 0), (20, 0), (41, 0), (0, 1), (0, 10), (0, 25), (0, 40)] {
         for seed in 0..2 {
-            let store = Store::in_memory(&Env::system());
+            let store = Store::in_memory(&Env::system(), None);
             let broken = Sourced::start(&store, Semantics::EventBridge, Faults::some(), seed).await;
             let mut tally = broken.views.summary.tally();
             tokio::select! {
@@ -155,7 +155,7 @@ async fn a_run_that_was_broken_off_anywhere_is_finished_by_the_next() {
 async fn what_happened_before_there_was_a_store_is_stored_as_it_was_written_and_goes_on() {
     let path = format!("{}/history-v1.jsonl", crate::orders::cli::DATA);
     let history = crate::orders::history::read_history(path.as_ref()).unwrap();
-    let store = Store::in_memory(&Env::system());
+    let store = Store::in_memory(&Env::system(), None);
     for _ in 0..2 {
         let report = whole(&store, "", &history).await;
         assert_eq!((report.orders, &*report.net, report.shipped, report.refused), (3, "3856.00", 3, 0));
@@ -174,7 +174,7 @@ async fn what_happened_before_there_was_a_store_is_stored_as_it_was_written_and_
 
 #[jitney::test]
 async fn an_order_is_one_tree_of_causes_as_without_a_store() {
-    let store = Store::in_memory(&Env::system());
+    let store = Store::in_memory(&Env::system(), None);
     let audit = Audit::new(Some("dear".to_owned()));
     let run = Sourced::start_with(audit, &store, Semantics::Kafka, Faults::none(), 7).await;
     run.run(&store, &line("dear", 1, "20000.00"), &[]).await;

@@ -53,7 +53,7 @@ impl Database {
 
     /// The store, as another process opens it.
     pub async fn store(&self) -> Store {
-        Store::open(&self.url).await.unwrap()
+        Store::open(&self.url, None).await.unwrap()
     }
 
     /// Where the newest event is.

@@ -1,0 +1,93 @@
+//! The keys of customers, and what follows when one is forgotten.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jitney::error_chain;
+use jitney::privacy::{MasterKey, MasterKeys, MemoryKeyStore, Subject, Vault, VaultBuilder, follower};
+
+use super::recipient::subject;
+use super::store::Store;
+
+/// The environment variable with the master keys.
+pub const MASTER_KEYS: &str = "ORDERS_MASTER_KEYS";
+
+/// Opens the vault with its keys at `url`; in memory, and worth nothing behind the end of the process, where there is none.
+///
+/// # Errors
+///
+/// When the master keys are not there, or the keys cannot be reached.
+pub async fn open(url: Option<&str>) -> Result<Vault, String> {
+    builder(url).await?.open().await.map_err(|error| error_chain(&error))
+}
+
+async fn builder(url: Option<&str>) -> Result<VaultBuilder, String> {
+    let Some(url) = url else {
+        let master = MasterKey::random("of-this-run").map_err(|error| error_chain(&error))?;
+        return Ok(Vault::builder(MemoryKeyStore::new(), MasterKeys::new(master)).by("orders"));
+    };
+    let master = MasterKeys::from_env(MASTER_KEYS).map_err(|error| error_chain(&error))?;
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    match scheme {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let store = jitney::sql::SqliteStore::open(url).await.map_err(|error| error_chain(&error))?;
+            Ok(Vault::builder(jitney::sql::SqliteKeyStore::of(&store), master).by("orders"))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            let keys =
+                jitney::sql::PostgresKeyStore::connect(url).await.map_err(|error| error_chain(&error))?;
+            Ok(Vault::builder(keys, master).by("orders"))
+        }
+        _ => {
+            drop(master);
+            Err(format!(
+                "opening the keys: there are none for `{scheme}`; there are `--keys sqlite://keys.db` (with `--features sqlite`) and \
+                 `--keys postgres://…` (with `--features postgres`)"
+            ))
+        }
+    }
+}
+
+/// Forgets `customer`, with the keys at `url`, and prints what was done: the key, the snapshots of its orders in `store`, and the phone list there. Other
+/// processes let go of the key `within` this time.
+///
+/// # Errors
+///
+/// When keys, store or read model do not answer: what is not done then is done by the next call.
+pub async fn forget(
+    store: &Store,
+    url: &str,
+    customer: &str,
+    within: Duration,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let subject = subject(customer).map_err(|error| error_chain(&error))?;
+    let mut builder = builder(Some(url)).await?.forget_within(within);
+    if store.events.snapshots().is_some() {
+        let events = Arc::clone(&store.events);
+        builder = builder.also(follower("snapshots", move |subject: Subject| {
+            let events = Arc::clone(&events);
+            async move {
+                let Some(snapshots) = events.snapshots() else { return Ok("none".to_owned()) };
+                let deleted = snapshots.delete_snapshots_of(subject.as_str()).await?;
+                Ok(format!("{deleted} deleted"))
+            }
+        }));
+    }
+    if let Some(phones) = store.phones.clone() {
+        let events = Arc::clone(&store.events);
+        builder = builder.also(follower("phone list", move |_| {
+            let (phones, events) = (Arc::clone(&phones), Arc::clone(&events));
+            async move {
+                phones.forget(events).await?;
+                Ok("made anew".to_owned())
+            }
+        }));
+    }
+    let vault = builder.open().await.map_err(|error| error_chain(&error))?;
+    let report = vault.forget(&subject).await.map_err(|error| error_chain(&error))?;
+    write!(out, "{report}").map_err(|error| format!("writing what was done: {error}"))
+}
