@@ -10,6 +10,7 @@ mod keys;
 mod migrate;
 mod notify;
 mod outbox;
+mod overwrite;
 mod process;
 mod projection;
 #[cfg(feature = "privacy")]

@@ -193,7 +193,8 @@ async fn answer(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let Some(store) = open_store(arguments, &vault(arguments).await?).await? else { return Ok(MISUSED) };
+    let vault = vault(arguments).await?;
+    let Some(store) = open_store(arguments, &vault).await? else { return Ok(MISUSED) };
     match asked {
         Query::Replay { aggregate } => query::replay(&store, aggregate, out).await?,
         Query::Book => rebuild::show(&store, out).await?,
@@ -203,14 +204,16 @@ async fn answer(
         #[cfg(feature = "privacy")]
         Query::Forget { customer, within } => {
             let keys = arguments.keys.as_deref().unwrap_or_default();
-            super::keys::forget(&store, keys, customer, std::time::Duration::from_secs(*within), out).await?;
+            let within = std::time::Duration::from_secs(*within);
+            super::keys::forget(&store, super::keys::at(Some(keys)).await?, customer, within, out).await?;
         }
         Query::AsOf { time, aggregate: Some(aggregate) } => {
             query::order_as_of(&store, aggregate, *time, out).await?;
         }
         Query::AsOf { time, aggregate: None } => {
             let views = Views::default();
-            let report = query::as_of(&store, *time, &views).await?;
+            let bus = sealed(Bus::connect("memory://").await?, vault);
+            let report = query::as_of(bus, &store, *time, &views).await?;
             print(arguments, &views, &report, out, err)
                 .map_err(|error| format!("writing the report: {error}"))?;
         }
@@ -237,7 +240,10 @@ async fn open_store(arguments: &Arguments, vault: &Option<Vault>) -> Result<Opti
 async fn vault(arguments: &Arguments) -> Result<Option<Vault>, Failure> {
     match (&arguments.keys, &arguments.customers) {
         (None, None) => Ok(None),
-        (keys, _) => Ok(Some(super::keys::open(keys.as_deref()).await?)),
+        (keys, _) => {
+            let opened = super::keys::at(keys.as_deref()).await?.open().await;
+            Ok(Some(opened.map_err(|error| error_chain(&error))?))
+        }
     }
 }
 

@@ -11,64 +11,72 @@ use super::recipient::subject;
 use super::store::Store;
 
 /// The environment variable with the master keys.
-pub const MASTER_KEYS: &str = "ORDERS_MASTER_KEYS";
+const MASTER_KEYS: &str = "ORDERS_MASTER_KEYS";
 
-/// Opens the vault with its keys at `url`; in memory, and worth nothing behind the end of the process, where there is none.
+/// The vault with its keys at `url`; in memory, and worth nothing behind the end of the process, where there is none.
 ///
 /// # Errors
 ///
 /// When the master keys are not there, or the keys cannot be reached.
-pub async fn open(url: Option<&str>) -> Result<Vault, String> {
-    builder(url).await?.open().await.map_err(|error| error_chain(&error))
-}
-
-async fn builder(url: Option<&str>) -> Result<VaultBuilder, String> {
-    let Some(url) = url else {
-        let master = MasterKey::random("of-this-run").map_err(|error| error_chain(&error))?;
-        return Ok(Vault::builder(MemoryKeyStore::new(), MasterKeys::new(master)).by("orders"));
-    };
-    let master = MasterKeys::from_env(MASTER_KEYS).map_err(|error| error_chain(&error))?;
-    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
-    match scheme {
-        #[cfg(feature = "sqlite")]
-        "sqlite" => {
-            let store = jitney::sql::SqliteStore::open(url).await.map_err(|error| error_chain(&error))?;
-            Ok(Vault::builder(jitney::sql::SqliteKeyStore::of(&store), master).by("orders"))
+pub async fn at(url: Option<&str>) -> Result<VaultBuilder, String> {
+    match url {
+        None => {
+            let master = MasterKey::random("of-this-run").map_err(|error| error_chain(&error))?;
+            Ok(Vault::builder(MemoryKeyStore::new(), MasterKeys::new(master)).by("orders"))
         }
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => {
-            let keys =
-                jitney::sql::PostgresKeyStore::connect(url).await.map_err(|error| error_chain(&error))?;
-            Ok(Vault::builder(keys, master).by("orders"))
-        }
-        _ => {
-            drop(master);
-            Err(format!(
-                "opening the keys: there are none for `{scheme}`; there are `--keys sqlite://keys.db` (with `--features sqlite`) and \
-                 `--keys postgres://…` (with `--features postgres`)"
-            ))
+        Some(url) => {
+            stored(url, MasterKeys::from_env(MASTER_KEYS).map_err(|error| error_chain(&error))?).await
         }
     }
 }
 
-/// Forgets `customer`, with the keys at `url`, and prints what was done: the key, the snapshots of its orders in `store`, and the phone list there. Other
-/// processes let go of the key `within` this time.
+/// The vault with its keys at `url`, wrapped by `master`.
+///
+/// # Errors
+///
+/// When the keys cannot be reached.
+pub async fn stored(url: &str, master: MasterKeys) -> Result<VaultBuilder, String> {
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    let builder = match scheme {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let store = jitney::sql::SqliteStore::open(url).await.map_err(|error| error_chain(&error))?;
+            Vault::builder(jitney::sql::SqliteKeyStore::of(&store), master)
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            let keys = jitney::sql::PostgresKeyStore::connect(url).await;
+            Vault::builder(keys.map_err(|error| error_chain(&error))?, master)
+        }
+        _ => {
+            drop(master);
+            return Err(format!(
+                "opening the keys: there are none for `{scheme}`; there are `--keys sqlite://keys.db` (with `--features sqlite`) and \
+                 `--keys postgres://…` (with `--features postgres`)"
+            ));
+        }
+    };
+    Ok(builder.by("orders"))
+}
+
+/// Forgets `customer`, with the keys of `vault`, and prints what was done: the key, the snapshots of the customer's orders in `store`,
+/// and the phone list there. Other processes let go of the key `within` this time.
 ///
 /// # Errors
 ///
 /// When keys, store or read model do not answer: what is not done then is done by the next call.
 pub async fn forget(
     store: &Store,
-    url: &str,
+    vault: VaultBuilder,
     customer: &str,
     within: Duration,
     out: &mut impl Write,
 ) -> Result<(), String> {
     let subject = subject(customer).map_err(|error| error_chain(&error))?;
-    let mut builder = builder(Some(url)).await?.forget_within(within);
+    let mut vault = vault.forget_within(within);
     if store.events.snapshots().is_some() {
         let events = Arc::clone(&store.events);
-        builder = builder.also(follower("snapshots", move |subject: Subject| {
+        vault = vault.also(follower("snapshots", move |subject: Subject| {
             let events = Arc::clone(&events);
             async move {
                 let Some(snapshots) = events.snapshots() else { return Ok("none".to_owned()) };
@@ -79,7 +87,7 @@ pub async fn forget(
     }
     if let Some(phones) = store.phones.clone() {
         let events = Arc::clone(&store.events);
-        builder = builder.also(follower("phone list", move |_| {
+        vault = vault.also(follower("phone list", move |_| {
             let (phones, events) = (Arc::clone(&phones), Arc::clone(&events));
             async move {
                 phones.forget(events).await?;
@@ -87,7 +95,7 @@ pub async fn forget(
             }
         }));
     }
-    let vault = builder.open().await.map_err(|error| error_chain(&error))?;
+    let vault = vault.open().await.map_err(|error| error_chain(&error))?;
     let report = vault.forget(&subject).await.map_err(|error| error_chain(&error))?;
     write!(out, "{report}").map_err(|error| format!("writing what was done: {error}"))
 }

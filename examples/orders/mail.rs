@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jitney::prelude::*;
-use jitney::privacy::{Personal, Revealed};
+use jitney::privacy::{Personal, Revealed, Subject};
 
 use super::events::OrderCreated;
 use super::input::said;
@@ -16,7 +16,13 @@ use super::sourced::{Orders, tell};
 
 /// The customers, by their ids.
 #[derive(Debug, Clone, Default)]
-pub struct Customers(Arc<BTreeMap<String, Recipient>>);
+pub struct Customers(Arc<BTreeMap<String, Customer>>);
+
+#[derive(Debug, Clone)]
+struct Customer {
+    recipient: Recipient,
+    post_comes_back: bool,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +30,8 @@ struct CustomerLine {
     customer_id: String,
     #[serde(flatten)]
     recipient: Recipient,
+    #[serde(default)]
+    post_comes_back: bool,
 }
 
 impl Customers {
@@ -34,15 +42,23 @@ impl Customers {
         let customers = text.lines().enumerate().map(|(index, line)| {
             let customer: CustomerLine = serde_json::from_str(line)
                 .map_err(|error| format!("{}, line {}: {}", path.display(), index + 1, said(&error)))?;
-            Ok((customer.customer_id, customer.recipient))
+            let CustomerLine { customer_id, recipient, post_comes_back } = customer;
+            Ok((customer_id, Customer { recipient, post_comes_back }))
         });
         customers.collect::<Result<_, _>>().map(|customers| Customers(Arc::new(customers)))
     }
 
     /// Who gets the orders of the customer, if that is known.
     fn recipient(&self, customer_id: &str) -> Option<Personal<Recipient>> {
-        let recipient = self.0.get(customer_id)?;
-        Some(Personal::new(subject(customer_id).ok()?, recipient.clone()))
+        let customer = self.0.get(customer_id)?;
+        Some(Personal::new(subject(customer_id).ok()?, customer.recipient.clone()))
+    }
+
+    /// Whether letters to the customer `whom` come back.
+    fn returns_post(&self, whom: &Subject) -> bool {
+        self.0.iter().any(|(id, customer)| {
+            customer.post_comes_back && subject(id).is_ok_and(|subject| subject == *whom)
+        })
     }
 }
 
@@ -85,6 +101,9 @@ pub async fn tell_recipient(
 
 #[handler(group = "letters", concurrency = 32, idempotent)]
 pub async fn write_letter(addressed: OrderAddressed, State(mail): State<Mail>) -> Result<(), HandlerError> {
+    if mail.customers.returns_post(addressed.recipient.subject()) {
+        return Err(HandlerError::permanent("the last letter has come back: look for another address"));
+    }
     let recipient = match addressed.recipient.reveal() {
         Revealed::Known(recipient) => Some(recipient.clone()),
         Revealed::Erased => None,

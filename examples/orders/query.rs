@@ -77,8 +77,7 @@ fn known(store: &Store, order_id: &str, sequence: u64) -> Result<(), String> {
 /// # Errors
 ///
 /// When the store does not answer.
-pub async fn as_of(store: &Store, time: Timestamp, views: &Views) -> Result<Report, String> {
-    let bus = Bus::connect("memory://").await.map_err(|error| error_chain(&error))?;
+pub async fn as_of(bus: Bus, store: &Store, time: Timestamp, views: &Views) -> Result<Report, String> {
     let running = onlookers(bus, views).spawn().await.map_err(|error| error_chain(&error))?;
     let published = publish_until(Watch::new(&running, &views.summary), &*store.events, time).await;
     let report = Report::new(views, &running.stats());

@@ -56,14 +56,23 @@ pub async fn whole<R: BufRead>(
     Ok((ending, report))
 }
 
+/// The orders in `store`.
+///
+/// # Errors
+///
+/// When the store cannot do what they need.
 #[cfg(not(feature = "privacy"))]
-fn orders(store: &Store, _: &Views) -> jitney::Result<Orders> {
+pub fn orders(store: &Store, _: &Views) -> jitney::Result<Orders> {
     Ok(Repository::new(store.events.clone()))
 }
 
 /// The orders in `store`. What a recipient costs to open is paid once, with snapshots.
+///
+/// # Errors
+///
+/// When the store keeps none.
 #[cfg(feature = "privacy")]
-fn orders(store: &Store, views: &Views) -> jitney::Result<Orders> {
+pub fn orders(store: &Store, views: &Views) -> jitney::Result<Orders> {
     use jitney::sourcing::SnapshotPolicy;
 
     let orders = Repository::new(store.events.clone());

@@ -139,6 +139,16 @@ pub trait ReadModel: fmt::Debug + Clone + Send + Sync + 'static {
         let _ = projection;
         async { Ok(()) }
     }
+
+    /// Has what was deleted taken out of the database's own files, as far as it can be: called when a read model was made anew since
+    /// somebody is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or cannot do it now: retryable.
+    fn overwrite_deleted(&self) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// A transaction in a build of a read model.

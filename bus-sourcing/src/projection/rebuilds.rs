@@ -123,7 +123,11 @@ where
     let (env, lease, poll) = (&core.settings.env, core.settings.lease, core.settings.poll);
     let give_up_at = env.instant() + lease;
     // Somebody may still read what is left of the old one.
-    while let Err(error) = core.model.clean_up(core.name()).await {
+    let cleaned = async || {
+        core.model.clean_up(core.name()).await?;
+        core.model.overwrite_deleted().await
+    };
+    while let Err(error) = cleaned().await {
         if env.instant() >= give_up_at {
             return Err(error);
         }

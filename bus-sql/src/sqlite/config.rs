@@ -145,6 +145,8 @@ impl SqliteStoreBuilder {
             // Where a plain fsync does not reach the disk itself (macOS).
             .pragma("fullfsync", "on")
             .pragma("checkpoint_fullfsync", "on")
+            // A read model may have what somebody wants to have forgotten.
+            .pragma("secure_delete", "on")
             .pragma("journal_size_limit", LOG_BYTES.to_string());
         let writing = match in_memory {
             true => options.clone(),

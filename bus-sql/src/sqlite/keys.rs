@@ -9,6 +9,7 @@ use jitney_sourcing::Error as StoreError;
 
 use super::SqliteStore;
 use super::error::commit_failed;
+use super::overwrite::{OVERWRITE, empty_log};
 use super::pseudonyms;
 use crate::keys::{
     KeyRow, entry, key_error, names, pseudonym as read_pseudonym, stored_pseudonym, subject as read_subject,
@@ -44,12 +45,6 @@ const WRAPPED_OTHERWISE: &str = "SELECT subject, key_id, master, wrapped FROM ji
 
 const REWRAP: &str = "UPDATE jitney_subject_keys SET master = ?5, wrapped = ?6 \
                       WHERE subject = ?1 AND key_id = ?2 AND master = ?3 AND wrapped = ?4";
-
-/// Overwrites what is deleted.
-pub(super) const OVERWRITE: &str = "PRAGMA secure_delete = ON";
-
-/// Takes what was written into the file, and empties the log.
-const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// The keys that personal data is sealed with, in SQLite, each wrapped by a master key.
 ///
@@ -115,9 +110,9 @@ impl SqliteKeyStore {
         committed.map_err(|error| commit_failed(self.store.place(), DOING, error))?;
         let [was_unknown, had_key] = changed;
         if (had_key || deleted > 0)
-            && let Err(error) = sqlx::query(EMPTY_LOG).execute(self.store.writer()).await
+            && let Err(error) = empty_log(&self.store, DOING).await
         {
-            tracing::warn!(%error, "a deleted key is in the log of {} until that comes round", self.store.place());
+            tracing::warn!(%error, "a deleted key is in the log until that comes round");
         }
         Ok((was_unknown || had_key, had_key, deleted, at, by))
     }

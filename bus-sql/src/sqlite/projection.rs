@@ -25,6 +25,7 @@ use tokio::sync::Mutex;
 pub use self::transaction::SqliteTransaction;
 use super::SqliteStore;
 use super::error::commit_failed;
+use super::overwrite::empty_log;
 use crate::projection::{LeaseRow, ShardRow, builds, passed, stopped, text};
 
 /// Each shard by its number. A build that is inline is where the store ends.
@@ -279,6 +280,10 @@ impl ReadModel for SqliteReadModel {
 
     async fn clean_up(&self, projection: &str) -> Result<(), Error> {
         place::clean_up(self, projection).await
+    }
+
+    async fn overwrite_deleted(&self) -> Result<(), Error> {
+        empty_log(&self.store, "taking out what was deleted").await
     }
 }
 

@@ -5,7 +5,8 @@ use jitney_sourcing::Error;
 use sqlx::SqliteConnection;
 
 use super::error::commit_failed;
-use super::keys::{OVERWRITE, SqliteKeyStore};
+use super::keys::SqliteKeyStore;
+use super::overwrite::OVERWRITE;
 use crate::keys::PseudonymRow;
 
 const INSERT: &str = "INSERT INTO jitney_pseudonyms (pseudonym, purpose, subject, hash, sealed) \
