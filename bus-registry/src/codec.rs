@@ -32,8 +32,9 @@ type Foreign = dyn Fn(&ForeignRecord<'_>) -> Result<Head, Error> + Send + Sync;
 /// An event that it was not given a schema of cannot be published: that is an error, and nothing is sent.
 ///
 /// Reading, a schema that it does not know is asked for, once. While the registry cannot be asked, messages with this schema and
-/// those behind them with the same key wait, and are neither lost nor dead letters; all others go on. A message whose schema the
-/// registry does not have, or that does not fit its schema, is a dead letter, as it came. See [`ForeignRecord`] for what becomes
+/// those behind them with the same key wait, and are neither lost nor dead letters: while it is away, lets nobody in, or something
+/// else answers in its place. All others go on, until as many wait as the group may have in hand. A message whose schema the
+/// registry says that it does not have, or that does not fit its schema, is a dead letter, as it came. See [`ForeignRecord`] for what becomes
 /// of records without headers.
 #[derive(Clone)]
 pub struct RegistryCodec(Arc<Inner>);
@@ -146,7 +147,14 @@ impl Codec for RegistryCodec {
         // What has no id is refused where it is decoded.
         let id = frame::id(&message.body).filter(|id| !self.0.known.has(*id))?;
         let known = Arc::clone(&self.0.known);
-        Some(Box::pin(async move { known.fetch(id).await.map_err(Error::from) }))
+        Some(Box::pin(async move {
+            known.fetch(id).await.map_err(|error| {
+                let is_about_schema = error.is_about_schema();
+                let error = Error::from(error);
+                let passes = error.is_retryable() || !is_about_schema;
+                error.retryable(passes)
+            })
+        }))
     }
 
     fn peek_event_type<'m>(&self, message: &'m Message) -> Option<&'m str> {

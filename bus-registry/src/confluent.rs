@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     Compatibility, Error, ErrorKind, Format, RegisteredSchema, Schema, SchemaRegistry, SchemaVersion, Verdict,
 };
-use answer::{Checked, Found, Identified, Kept};
+use answer::{Checked, Found, Identified, Kept, cut};
 use http::{Http, Method};
 
 /// The registry's code for a schema that is not a version of a subject.
@@ -178,7 +178,9 @@ impl SchemaRegistry for ConfluentRegistry {
         let Some(answer) = answer.unless(&[NO_SUBJECT, NO_VERSION]) else { return Ok(Verdict::Compatible) };
         Ok(match answer.read()? {
             Checked { is_compatible: true, .. } => Verdict::Compatible,
-            Checked { is_compatible: false, messages } => Verdict::Incompatible(messages),
+            Checked { is_compatible: false, messages } => {
+                Verdict::Incompatible(messages.iter().map(|message| cut(message)).collect())
+            }
         })
     }
 

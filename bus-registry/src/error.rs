@@ -64,6 +64,12 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether it says something of a schema that was asked for, and not of whoever was to answer.
+    pub(crate) fn is_about_schema(&self) -> bool {
+        use ErrorKind::{InvalidSchema, NotFound, TooDeep, TooLarge};
+        matches!(self.0.kind, InvalidSchema | NotFound | TooDeep | TooLarge)
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.0.kind == ErrorKind::Unavailable

@@ -11,6 +11,11 @@ pub const MAX_SCHEMA_DEPTH: usize = 64;
 /// How deep values may be nested in a payload of Avro or Protobuf. Payloads of JSON have the bound of `serde_json`, which is 128.
 pub const MAX_PAYLOAD_DEPTH: usize = 64;
 
+/// How many bytes of JSON may come out of a body of so many: names of fields and defaults are in the schema alone.
+pub(crate) fn most_out(body: usize) -> usize {
+    body.saturating_mul(64).saturating_add(1 << 20)
+}
+
 /// Checks the text of the schema `what` before anything parses it.
 pub(crate) fn check_schema(text: &str, what: &str) -> Result<(), Error> {
     if text.len() > MAX_SCHEMA_BYTES {

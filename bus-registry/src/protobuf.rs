@@ -3,6 +3,8 @@
 //! Payloads go through [Protobuf's mapping to JSON](https://protobuf.dev/programming-guides/json/), with the names that fields
 //! have in the file, whole numbers of 64 bits as numbers, and fields that have their default written out: what serde expects.
 
+mod bounded;
+mod depth;
 mod place;
 
 use base64::Engine;
@@ -14,6 +16,7 @@ use prost_reflect::{
 };
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
+use self::bounded::Bounded;
 use crate::{Error, ErrorKind};
 
 /// What the file is called: it comes from a registry, which has no names of files.
@@ -23,6 +26,7 @@ const FILE: &str = "schema.proto";
 #[derive(Debug)]
 pub(crate) struct Protobuf {
     file: FileDescriptor,
+    has_any: bool,
 }
 
 /// One message of a file, to be written.
@@ -56,7 +60,10 @@ impl Protobuf {
         // No file is base 64: it has spaces and semicolons.
         let file = match BASE64.decode(text.trim()) {
             Ok(bytes) => File::from_file_descriptor_proto(named(&bytes)?),
-            Err(_) => File::from_source(FILE, text).map_err(invalid)?,
+            Err(_) => {
+                depth::check_file(text)?;
+                File::from_source(FILE, text).map_err(invalid)?
+            }
         };
         let mut resolver = ChainFileResolver::new();
         resolver.add(One(file));
@@ -65,7 +72,8 @@ impl Protobuf {
         compiler.open_file(FILE).map_err(invalid)?;
         let pool: DescriptorPool = compiler.descriptor_pool();
         let file = pool.get_file_by_name(FILE).expect("the file was compiled");
-        Ok(Protobuf { file })
+        let has_any = depth::has_any(&file);
+        Ok(Protobuf { file, has_any })
     }
 
     /// The message with the full name `name`.
@@ -89,7 +97,10 @@ impl Protobuf {
         let name = descriptor.full_name().to_owned();
         let message = DynamicMessage::decode(descriptor, bytes)
             .map_err(|error| payload(format!("the body is no `{name}`")).with_source(error))?;
-        let mut json = Vec::with_capacity(bytes.len() * 3);
+        if self.has_any {
+            depth::check_message(&message)?;
+        }
+        let mut json = Bounded::of(bytes.len());
         let options = SerializeOptions::new()
             .stringify_64_bit_integers(false)
             .use_proto_field_name(true)
@@ -97,7 +108,7 @@ impl Protobuf {
         message
             .serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options)
             .map_err(|error| payload(format!("the `{name}` has no form in JSON")).with_source(error))?;
-        Ok((name, json))
+        Ok((name, json.into_bytes()))
     }
 }
 
@@ -118,6 +129,7 @@ impl Message {
 
     /// Appends the payload `json` to `out`.
     pub(crate) fn write(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        depth::check_payload(json)?;
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         // A field that the message does not have is an error.
         let options = DeserializeOptions::new().deny_unknown_fields(true);

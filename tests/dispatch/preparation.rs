@@ -51,6 +51,7 @@ impl Codec for Locked {
     }
 
     fn decode(&self, message: &Message, expected: Option<&'static EventType>) -> Result<Decoded, Error> {
+        assert!(message.key.as_deref() != Some(b"unforeseen"), "nobody has thought of this");
         NativeJson.decode(message, expected)
     }
 
@@ -115,6 +116,22 @@ async fn what_can_never_be_decoded_is_a_dead_letter_as_it_came_and_what_is_behin
     assert!(letters[0].failure.error.contains("there is none"), "{:?}", letters[0].failure);
     assert_eq!(letters[0].delivery.message.body, message("e-0", &placed("locked", 0)).body);
     assert_eq!(codec.asked.len(), 2, "the next one asked again");
+    app.shutdown().await.unwrap();
+}
+
+#[jitney::test]
+async fn what_a_codec_panics_on_is_a_dead_letter_as_it_came_and_all_else_goes_on() {
+    let transport = Scripted::new();
+    let codec = Locked::answering(Vec::new());
+    let app = shop(take(), |_: Placed| async {})(codec.bus(&transport)).spawn().await.unwrap();
+    transport.deliver_events(1, 0, &[placed("unforeseen", 0), placed("free", 1), placed("unforeseen", 2)]);
+    until("all are settled", || transport.settled().len() == 3).await;
+    let letters = transport.dead_letters();
+    assert_eq!(letters.len(), 2);
+    assert_eq!(letters[0].failure.reason, Reason::Undecodable);
+    let told = &letters[0].failure.error;
+    assert!(told.contains("Locked") && told.contains("nobody has thought of this"), "{told}");
+    assert_eq!(letters[0].delivery.message.body, message("e-0", &placed("unforeseen", 0)).body);
     app.shutdown().await.unwrap();
 }
 

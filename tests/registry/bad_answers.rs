@@ -20,14 +20,24 @@ use super::scene::{PATIENCE, memory, soon};
 
 /// A fake: it answers each request on a connection of its own with `answer`, and ends with the process.
 fn fake(answer: impl Into<Vec<u8>>) -> ConfluentRegistry {
-    let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
+    fake_in_turn([answer.into()])
+}
+
+/// The same with one answer after the other, and the last one again and again.
+fn fake_in_turn(answers: impl IntoIterator<Item = Vec<u8>>) -> ConfluentRegistry {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut answers: Vec<_> = answers.into_iter().collect();
+    answers.reverse();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut request = [0; 4096];
             // Whether it reads or the other side has gone is all the same to it.
             let _ = stream.read(&mut request);
-            let _ = stream.write_all(&answer);
+            let _ = stream.write_all(answers.last().unwrap());
+            if answers.len() > 1 {
+                answers.pop();
+            }
         }
     });
     let retry = RetryPolicy::attempts(2).between(Duration::from_millis(1), Duration::from_millis(1));
@@ -79,7 +89,6 @@ async fn a_message_that_cannot_be_read_is_a_dead_letter_as_it_came() {
     let untitled = schema("{}");
     for (answer, body, why) in [
         (none, &b"\0\0\0\0\x07{\"order_id\":\"1\"}"[..], "Schema not found"),
-        (http(200, "<html>"), b"\0\0\0\0\x07{\"order_id\":\"1\"}", "not one of a schema registry"),
         (schema("{"), b"\0\0\0\0\x07{\"order_id\":\"1\"}", "the schema is not JSON"),
         (untitled, b"\0\0\0\0\x07{\"order_id\":\"1\"}", "has no `title`"),
         (schema(r#"{"title":"Noted"}"#), b"\0\0\0\0\x07", "the payload is empty"),
@@ -111,6 +120,49 @@ async fn a_message_that_cannot_be_read_is_a_dead_letter_as_it_came() {
     }
 }
 
+/// What says nothing of the schema: the password has changed, or a proxy answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_something_else_answers_a_message_waits() {
+    let answers = [
+        http(401, ""),
+        http(403, r#"{"error_code":40301,"message":"not you"}"#),
+        http(404, "<html>no such page</html>"),
+        http(404, r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#),
+        http(302, ""),
+        http(200, "<html>sign in</html>"),
+        schema(r#"{"title":"shop.Noted"}"#),
+    ];
+    let registry = fake_in_turn(answers.map(String::into_bytes));
+    let bus = memory(RegistryCodec::builder(registry).connect().await.unwrap());
+    bus.admin().unwrap().ensure_topics(&[TopicSpec::new("RegistryBad-events")]).await.unwrap();
+    let (seen, mut arrived) = unbounded_channel::<Noted>();
+    let take = |noted: Noted, State(seen): State<UnboundedSender<Noted>>| async move {
+        drop(seen.send(noted));
+    };
+    let app = App::new("registry-tests", bus).state(seen);
+    let app = app.handlers(HandlerSet::new().handler(HandlerSpec::new("take"), take)).spawn().await.unwrap();
+    app.bus()
+        .transport()
+        .publish_one(Outbound { message: record(), attributes: None })
+        .await
+        .into_result()
+        .unwrap();
+    assert_eq!(soon(arrived.recv()).await.unwrap(), Noted { order_id: "1".to_owned() });
+    assert_eq!(app.stats().values().map(|group| group.dead_lettered).sum::<u64>(), 0);
+    app.shutdown().await.unwrap();
+}
+
+/// A record of the schema 7.
+fn record() -> Message {
+    Message {
+        topic: "RegistryBad-events".into(),
+        key: Some("k-1".into()),
+        headers: Vec::new(),
+        time: jiff::Timestamp::UNIX_EPOCH,
+        body: b"\0\0\0\0\x07{\"order_id\":\"1\"}"[..].into(),
+    }
+}
+
 /// Records of others, which have no headers of ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_without_an_envelope_is_given_one() {
@@ -123,15 +175,8 @@ async fn a_record_without_an_envelope_is_given_one() {
     };
     let app = App::new("registry-tests", bus).state(seen);
     let app = app.handlers(HandlerSet::new().handler(HandlerSpec::new("take"), take)).spawn().await.unwrap();
-    let message = Message {
-        topic: "RegistryBad-events".into(),
-        key: Some("k-1".into()),
-        headers: Vec::new(),
-        time: jiff::Timestamp::UNIX_EPOCH,
-        body: b"\0\0\0\0\x07{\"order_id\":\"1\"}"[..].into(),
-    };
     for _ in 0..2 {
-        let outbound = Outbound { message: message.clone(), attributes: None };
+        let outbound = Outbound { message: record(), attributes: None };
         app.bus().transport().publish_one(outbound).await.into_result().unwrap();
     }
     let (first, second) = (soon(arrived.recv()).await.unwrap(), soon(arrived.recv()).await.unwrap());

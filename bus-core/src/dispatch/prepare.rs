@@ -10,6 +10,7 @@ use tokio::sync::futures::Notified;
 
 use super::decide::give_up;
 use super::process::{Stage, Tried};
+use super::router::decoded;
 use super::{Group, Route};
 use crate::dead_letter::Reason;
 use crate::handler::{HandlerError, Idempotency};
@@ -64,7 +65,7 @@ pub(super) async fn prepare<'a>(group: &'a Group, route: &Route, items: &mut [Tr
 /// how long to wait where one of them failed and is to be asked again.
 async fn open(group: &Group, route: &Route, tried: &mut Tried) -> Option<Duration> {
     let (mut event, next) = match tried.stage {
-        Stage::Stale => match group.bus.codec().decode(tried.item.event.message(), None) {
+        Stage::Stale => match decoded(&**group.bus.codec(), tried.item.event.message(), None) {
             Ok(decoded) => (RawEvent::new(decoded, Arc::clone(&tried.item.delivery.message)), Stage::Ready),
             Err(error) => {
                 let failure = group.failure(Reason::Undecodable, error_chain(&error));

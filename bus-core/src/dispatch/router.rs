@@ -1,22 +1,24 @@
 //! Which handler of a group an event goes to.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rapidhash::RapidHashMap;
 
 use super::load::Load;
-use crate::codec::{Codec, Preparation};
+use crate::codec::{Codec, Decoded, Preparation};
 use crate::dead_letter::Reason;
 use crate::event::EventType;
 use crate::handler::{Accepts, Handler, HandlerEntry, Idempotency};
 use crate::inbox::Inbox;
+use crate::message::Message;
 use crate::metadata::ALTERNATES;
 use crate::middleware::{Breaker, Middleware, RetryPolicy};
 use crate::processed::ProcessedKey;
 use crate::transport::{Delivery, Interest};
-use crate::{Error, Head, RawEvent, error_chain};
+use crate::{Error, ErrorKind, Head, RawEvent, error_chain, panic_message};
 
 /// No clock overflows when this is added to it.
 pub(super) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -149,7 +151,7 @@ impl Router {
         if !prepared && let Some(preparation) = codec.prepare(message) {
             return Destination::Prepare(preparation);
         }
-        let event = match codec.decode(message, expected) {
+        let event = match decoded(codec, message, expected) {
             Ok(decoded) => RawEvent::new(decoded, Arc::clone(message)),
             Err(error) => return Destination::DeadLetter(Reason::Undecodable, error_chain(&error)),
         };
@@ -262,4 +264,17 @@ impl fmt::Debug for Router {
         let handlers = self.routes().into_iter().map(|route| &route.name);
         f.debug_list().entries(handlers).finish()
     }
+}
+
+/// What `codec` reads of `message`. A codec that panics has met something that it does not expect, in this message and in no other.
+pub(super) fn decoded(
+    codec: &dyn Codec,
+    message: &Message,
+    expected: Option<&'static EventType>,
+) -> Result<Decoded, Error> {
+    let decoded = catch_unwind(AssertUnwindSafe(|| codec.decode(message, expected)));
+    decoded.unwrap_or_else(|panic| {
+        let what = format!("decoding: the codec {codec:?} panicked: {}", panic_message(&*panic));
+        Err(Error::new(ErrorKind::Decode, what))
+    })
 }

@@ -7,6 +7,9 @@ use apache_avro::schema::{InnerDecimalSchema, NamespaceRef, UuidSchema};
 use super::{Avro, Field, Type, TypeId};
 use crate::{Error, ErrorKind};
 
+/// The digits that a whole number of 128 bits has for sure.
+const MAX_DIGITS: usize = 38;
+
 /// The types found so far, and those of them that have names.
 #[derive(Default)]
 struct Table {
@@ -61,6 +64,9 @@ impl Table {
             }
             Schema::Uuid(UuidSchema::Fixed(fixed)) => {
                 return Ok(self.name(fixed.name.fullname(namespace), Type::Uuid { is_bytes: true }));
+            }
+            Schema::Decimal(decimal) if decimal.scale > MAX_DIGITS => {
+                return Err(invalid("a decimal has more than 38 digits behind the point; use a `string`"));
             }
             Schema::Decimal(decimal) => match &decimal.inner {
                 InnerDecimalSchema::Bytes => Type::Decimal { scale: decimal.scale, size: None },

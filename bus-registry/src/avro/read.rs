@@ -4,6 +4,7 @@ use serde_json::Number;
 use uuid::Uuid;
 
 use super::{Avro, Type, TypeId, decimal, payload, too_deep};
+use crate::limits::most_out;
 use crate::{Error, MAX_PAYLOAD_DEPTH};
 
 /// Values that take no bytes, such as null, are not without number: so many may come for each byte of a body, and these beside.
@@ -14,8 +15,8 @@ impl Avro {
     /// The payload in `bytes` as JSON text.
     pub(crate) fn read(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let values_left = bytes.len().saturating_mul(VALUES_PER_BYTE).saturating_add(VALUES);
-        let mut reader =
-            Reader { types: &self.types, rest: bytes, out: Vec::with_capacity(bytes.len() * 2), values_left };
+        let (out, most_out) = (Vec::with_capacity(bytes.len() * 2), most_out(bytes.len()));
+        let mut reader = Reader { types: &self.types, rest: bytes, out, most_out, values_left };
         reader.value(self.root, 0)?;
         match reader.rest.len() {
             0 => Ok(reader.out),
@@ -30,6 +31,7 @@ struct Reader<'a> {
     types: &'a [Type],
     rest: &'a [u8],
     out: Vec<u8>,
+    most_out: usize,
     values_left: usize,
 }
 
@@ -41,7 +43,8 @@ impl<'a> Reader<'a> {
         self.values_left = self
             .values_left
             .checked_sub(1)
-            .ok_or_else(|| payload("there are far more values than the body has bytes"))?;
+            .filter(|_| self.out.len() <= self.most_out)
+            .ok_or_else(|| payload("there is far more in it than the body has bytes"))?;
         let types = self.types;
         match &types[of] {
             Type::Null => self.out.extend_from_slice(b"null"),

@@ -142,7 +142,7 @@ fn a_body_that_claims_more_than_it_has_is_refused() {
     // An array of 2^62 nulls, which take no bytes.
     let body = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0];
     let error = nulls.read(&body).unwrap_err().to_string();
-    assert!(error.contains("far more values"), "{error}");
+    assert!(error.contains("far more in it"), "{error}");
     let text = Avro::parse(&record(r#""string""#)).unwrap();
     for (body, why) in [
         (&[0xfe, 0xff, 0xff, 0xff, 0x0f][..], "ends 2147483647 bytes too early"),
@@ -178,4 +178,29 @@ proptest! {
         value["float"] = again["float"].clone();
         prop_assert_eq!(again, value);
     }
+}
+
+#[test]
+fn a_decimal_has_no_more_digits_than_a_number_holds() {
+    let decimal = |scale: u32| {
+        let schema =
+            format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{scale},"scale":{scale}}}"#);
+        Avro::parse(&format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{schema}}}]}}"#))
+    };
+    assert!(decimal(38).is_ok());
+    assert_eq!(decimal(70_000).unwrap_err().kind(), ErrorKind::InvalidSchema);
+}
+
+#[test]
+fn names_that_are_written_again_and_again_are_bounded() {
+    let name = "n".repeat(10_000);
+    let inner = format!(r#"{{"type":"record","name":"I","fields":[{{"name":"{name}","type":"null"}}]}}"#);
+    let schema = format!(
+        r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":{{"type":"array","items":{inner}}}}}]}}"#
+    );
+    let mut body = Vec::new();
+    // 10,000 records that take no byte, and the end.
+    body.extend_from_slice(&[0xa0, 0x9c, 0x01, 0]);
+    let error = Avro::parse(&schema).unwrap().read(&body).unwrap_err();
+    assert!(error.to_string().contains("far more"), "{error}");
 }

@@ -10,6 +10,9 @@ use crate::{Error, ErrorKind, Schema};
 /// So much of an answer is shown in an error.
 const SHOWN: usize = 300;
 
+/// The registry's own codes for what it does not have; a proxy's are others.
+const NOT_FOUND: std::ops::RangeInclusive<u32> = 40401..=40499;
+
 /// The status and the body of an answer, with what was asked.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -99,10 +102,11 @@ impl Answer {
             };
             return Error::new(kind, format!("{doing}: status {status}, {}", self.shown()));
         };
-        let message = message.unwrap_or_else(|| "without a word".to_owned());
+        let message = message.map_or_else(|| "without a word".to_owned(), |message| cut(&message));
         let kind = match status {
             401 | 403 => ErrorKind::Unauthorized,
-            404 => ErrorKind::NotFound,
+            404 if NOT_FOUND.contains(&error_code) => ErrorKind::NotFound,
+            404 => ErrorKind::Nonsense,
             409 => ErrorKind::Incompatible,
             _ if self.is_passing() => ErrorKind::Unavailable,
             _ => ErrorKind::Refused,
@@ -118,13 +122,17 @@ impl Answer {
     }
 
     fn shown(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
-        let mut shown: String = text.chars().take(SHOWN).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
-        format!("it says `{shown}`")
+        format!("it says `{}`", cut(&String::from_utf8_lossy(&self.body)))
     }
+}
+
+/// As much of `text` as is shown.
+pub(super) fn cut(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl Kept {
@@ -161,6 +169,7 @@ mod tests {
             (503, "<html>later</html>", ErrorKind::Unavailable, "status 503, it says `<html>later</html>`"),
             (401, "", ErrorKind::Unauthorized, "status 401"),
             (404, "<html>", ErrorKind::Nonsense, "status 404"),
+            (404, r#"{"error_code":404,"message":"no page"}"#, ErrorKind::Nonsense, "404, no page"),
             (200, "<html>", ErrorKind::Nonsense, "check that its URL"),
             (200, r#"{"id":"seven"}"#, ErrorKind::Nonsense, "check that its URL"),
             (200, r#"{"id":-7}"#, ErrorKind::Nonsense, "check that its URL"),
@@ -173,8 +182,15 @@ mod tests {
 
     #[test]
     fn what_an_error_shows_of_an_answer_is_bounded() {
-        let error = answer(200, &"é".repeat(100_000)).read::<Identified>().unwrap_err();
-        assert!(error.to_string().len() < 1000, "{error}");
+        let long = "é".repeat(100_000);
+        for answer in [
+            answer(200, &long),
+            answer(502, &long),
+            answer(422, &format!(r#"{{"error_code":42201,"message":"{long}"}}"#)),
+        ] {
+            let error = answer.read::<Identified>().unwrap_err();
+            assert!(error.to_string().len() < 1000, "{error}");
+        }
     }
 
     #[test]

@@ -138,3 +138,87 @@ proptest! {
         let _ = read(&bytes);
     }
 }
+
+const ANY: &str = r#"
+syntax = "proto3";
+import "google/protobuf/any.proto";
+message Parcel { google.protobuf.Any content = 1; }
+"#;
+
+/// `content` in so many messages that say of themselves what they are.
+fn wrapped(levels: usize) -> Vec<u8> {
+    fn field(number: u8, bytes: &[u8], out: &mut Vec<u8>) {
+        out.push(number << 3 | 2);
+        let mut length = bytes.len();
+        while length >= 0x80 {
+            out.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        out.push(length as u8);
+        out.extend_from_slice(bytes);
+    }
+    let mut inner = Vec::new();
+    for level in 0..levels {
+        let mut any = Vec::new();
+        let name: &[u8] = if level == 0 { b"x/Parcel" } else { b"x/google.protobuf.Any" };
+        field(1, name, &mut any);
+        field(2, &inner, &mut any);
+        inner = any;
+    }
+    let mut body = vec![0];
+    field(1, &inner, &mut body);
+    body
+}
+
+#[test]
+fn messages_in_bytes_are_read_as_deep_as_others_and_no_deeper() {
+    let file = Protobuf::parse(ANY).unwrap();
+    assert!(file.read(&wrapped(10)).is_ok());
+    assert_eq!(file.read(&wrapped(1_500)).unwrap_err().kind(), ErrorKind::TooDeep);
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let nested = |levels| {
+        let (open, close) = (r#"{"before":"#.repeat(levels), "}".repeat(levels));
+        format!("{open}{{}}{close}")
+    };
+    let message = Protobuf::parse(FILE).unwrap().message(Some("shop.Order")).unwrap();
+    let mut bytes = Vec::new();
+    message.write(nested(60).as_bytes(), &mut bytes).unwrap();
+    assert!(read(&bytes).is_ok());
+    assert_eq!(message.write(nested(64).as_bytes(), &mut Vec::new()).unwrap_err().kind(), ErrorKind::TooDeep);
+    let text = format!(r#"{{"order_id":"{}"}}"#, "{[\\\"".repeat(100));
+    message.write(text.as_bytes(), &mut Vec::new()).unwrap();
+}
+
+#[test]
+fn options_without_an_end_are_refused_before_they_are_parsed() {
+    let option = |inner: &str| format!("syntax = \"proto3\"; option (x) = {{ {inner} }}; message A {{}}");
+    for open in ["a <", "a {", "a: ["] {
+        let error = Protobuf::parse(&option(&open.repeat(20_000))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooDeep, "{open}");
+    }
+    // Neither comments nor strings count.
+    let harmless = format!(
+        "syntax = \"proto3\"; // a < b {}\n/* {} */ message A {{ string a = 1 [json_name = \"{}\"]; }}",
+        "<".repeat(100),
+        "{".repeat(100),
+        "<".repeat(100),
+    );
+    Protobuf::parse(&harmless).unwrap();
+    let hidden = format!("syntax = \"proto3\"; option (x) = \"//\"; {}", "<".repeat(100));
+    assert_eq!(Protobuf::parse(&hidden).unwrap_err().kind(), ErrorKind::TooDeep);
+}
+
+#[test]
+fn a_few_bytes_do_not_become_a_flood() {
+    let fields: String =
+        (1..500).map(|number| format!("string {}_{number} = {number};", "f".repeat(100))).collect();
+    let file = Protobuf::parse(&format!(
+        "syntax = \"proto3\"; message A {{ repeated B b = 1; }} message B {{ {fields} }}"
+    ));
+    let body = [&[0][..], &[0x0a, 0].repeat(1_000)].concat();
+    let error = file.unwrap().read(&body).unwrap_err();
+    assert!(jitney_core::error_chain(&error).contains("far more in it"), "{error:?}");
+}
