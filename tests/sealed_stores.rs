@@ -43,6 +43,7 @@ macro_rules! all_checks {
             beside::what_nothing_seals_goes_into_no_outbox
             processes::a_process_is_stored_sealed_and_goes_on_opened
             processes::a_process_waits_for_keys
+            processes::who_is_forgotten_while_an_input_is_handled_is_read_anew
             processes::a_process_that_nothing_seals_is_not_stored
             processes::what_was_changed_is_put_aside
             processes::what_cannot_be_read_is_put_aside_without_its_values

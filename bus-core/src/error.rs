@@ -30,6 +30,9 @@ pub enum ErrorKind {
     Decode,
     /// A publish layer refused the event; nothing was published.
     Layer,
+    /// The event has personal data of somebody who was forgotten; nothing was published. Whoever has it from an event that was read
+    /// before reads that again, and finds it erased.
+    Forgotten,
     /// The broker refused the event: it does not have it.
     Rejected,
     /// The broker did not answer in time: it may or may not have the event.

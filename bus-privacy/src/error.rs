@@ -141,10 +141,15 @@ impl StdError for Error {
 
 impl From<Error> for jitney_core::Error {
     /// Of kind [`Layer`](CoreKind::Layer) where it is about the payload, or retryable, as this one is; of kind
-    /// [`Config`](CoreKind::Config) where keys or the key store are not the right ones: no event is given up for that.
+    /// [`Config`](CoreKind::Config) where keys or the key store are not the right ones: no event is given up for that; and of kind
+    /// [`Forgotten`](CoreKind::Forgotten) for a subject that is forgotten.
     fn from(error: Error) -> Self {
         let retryable = error.is_retryable();
-        let kind = if retryable || error.kind().is_of_payload() { CoreKind::Layer } else { CoreKind::Config };
+        let kind = match error.kind() {
+            ErrorKind::Forgotten => CoreKind::Forgotten,
+            kind if retryable || kind.is_of_payload() => CoreKind::Layer,
+            _ => CoreKind::Config,
+        };
         jitney_core::Error::new(kind, "keeping personal data").with_source(error).retryable(retryable)
     }
 }

@@ -45,6 +45,9 @@ pub enum ErrorKind {
     Archived,
     /// An event could not be turned into bytes. Nothing was stored.
     Encode,
+    /// What was to be stored has personal data of somebody who was forgotten. Nothing was stored; whoever has it from what was read
+    /// before reads that again, and finds it erased.
+    Forgotten,
     /// A stored event could not be read as what it should be. It is in the store, untouched.
     Decode,
     /// A projection refused an event, has stopped at one, or has not come as far as was waited for.
@@ -208,6 +211,7 @@ impl From<Error> for jitney_core::Error {
             ErrorKind::Config | ErrorKind::NewerSchema | ErrorKind::Invalid => Core::Config,
             ErrorKind::Unsupported => Core::Unsupported,
             ErrorKind::Encode => Core::Encode,
+            ErrorKind::Forgotten => Core::Forgotten,
             ErrorKind::Decode => Core::Decode,
             ErrorKind::Conflict
             | ErrorKind::Duplicate

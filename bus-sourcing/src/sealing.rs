@@ -158,6 +158,7 @@ pub(crate) fn failed(doing: &str, error: jitney_core::Error) -> Error {
     let kind = match error.kind() {
         _ if error.is_retryable() => ErrorKind::Store,
         jitney_core::ErrorKind::Config => ErrorKind::Config,
+        jitney_core::ErrorKind::Forgotten => ErrorKind::Forgotten,
         _ => ErrorKind::Encode,
     };
     let retryable = error.is_retryable();

@@ -29,6 +29,8 @@ pub struct Mirror(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     forgotten: Mutex<HashSet<String>>,
+    /// Who is forgotten when something of them was opened once more.
+    forgotten_soon: Mutex<HashSet<String>>,
     is_away: AtomicBool,
     is_set_up_wrongly: AtomicBool,
     opened: AtomicU64,
@@ -43,6 +45,11 @@ impl Mirror {
     /// What is of `subject` is erased from now on.
     pub fn forget(&self, subject: &str) {
         self.0.forgotten.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned());
+    }
+
+    /// What is of `subject` is erased from the moment on in which it was opened once more: they are forgotten while somebody works on it.
+    pub fn forget_once_opened(&self, subject: &str) {
+        self.0.forgotten_soon.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned());
     }
 
     /// Whether it fails from now on, as where its keys cannot be had for the moment.
@@ -82,6 +89,10 @@ impl Mirror {
             let (Some(subject), Some(text)) = (value["subject"].as_str(), value["value"].as_str()) else {
                 return Ok(None);
             };
+            if self.is_forgotten(subject) {
+                let what = format!("sealing a value: `{subject}` was forgotten");
+                return Err(Error::new(ErrorKind::Forgotten, what));
+            }
             let mirrored: String = text.chars().rev().collect();
             Ok(Some(json!({ SEALED: { "subject": subject, "place": place, "mirrored": mirrored } })))
         })
@@ -98,6 +109,9 @@ impl Mirror {
             }
             if self.is_forgotten(subject) {
                 return Ok(Some(json!({ OPEN: { "subject": subject } })));
+            }
+            if self.0.forgotten_soon.lock().unwrap_or_else(PoisonError::into_inner).remove(subject) {
+                self.forget(subject);
             }
             let text: String = text.chars().rev().collect();
             Ok(Some(json!({ OPEN: { "subject": subject, "value": text } })))

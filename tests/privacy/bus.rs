@@ -1,9 +1,9 @@
 //! Sealed on the wire, open in the handler, erased behind the forgetting.
 
 use jitney::ErrorKind;
-use jitney::handler::HandlerSpec;
+use jitney::handler::{HandlerError, HandlerSpec};
 use jitney::prelude::*;
-use jitney::privacy::{self, Revealed};
+use jitney::privacy::{self, Personal, Revealed};
 
 use super::fixture::{
     PersonMoved, Seen, TOPIC, assert_tells_nothing, erased, kind, moved, service, setting, subject, text,
@@ -50,7 +50,7 @@ async fn a_late_write_for_a_forgotten_subject_is_refused_and_nothing_is_publishe
     let setting = setting().await;
     setting.vault.forget(&subject("1")).await.unwrap();
     let error = setting.bus.publish(&moved("1")).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Layer, false));
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Forgotten, false));
     assert_eq!(kind(&error), privacy::ErrorKind::Forgotten);
     let told = jitney::error_chain(&error);
     assert!(told.contains("not published") && told.contains("JitneyTestsPerson `1`"), "{told}");
@@ -58,6 +58,38 @@ async fn a_late_write_for_a_forgotten_subject_is_refused_and_nothing_is_publishe
     // What says nothing of the person is published.
     setting.bus.publish(&erased("1")).await.unwrap();
     assert_eq!(setting.messages().len(), 1);
+}
+
+/// Where somebody has moved to, said again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(aggregate = "JitneyTestsSaid", id = person)]
+struct AddressSaid {
+    person: String,
+    street: Personal<String>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_forgotten_while_an_event_is_handled_is_handled_anew_without_their_data() {
+    let setting = setting().await;
+    let attempts = Seen::default();
+    let (log, vault) = (attempts.clone(), setting.vault.clone());
+    let app = service(setting.bus.clone(), move |event: PersonMoved| {
+        let vault = vault.clone();
+        log.add(event.clone());
+        async move {
+            vault.forget(&subject("1")).await.map_err(HandlerError::permanent)?;
+            Ok::<_, HandlerError>(AddressSaid { person: event.person, street: event.street })
+        }
+    });
+    let app = app.await;
+    setting.bus.publish(&moved("1")).await.unwrap();
+    setting.idle().await;
+    assert_eq!(attempts.taken(), [moved("1"), erased("1")]);
+    assert!(setting.dead_letters().is_empty());
+    let letters = setting.memory.messages("JitneyTestsSaid-events");
+    assert_eq!(letters.len(), 1);
+    assert!(text(&letters[0]).contains(r#""erased":true"#), "{}", text(&letters[0]));
+    app.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +121,7 @@ async fn a_service_without_a_vault_reads_events_and_sees_that_they_are_sealed() 
 #[event(aggregate = "JitneyTestsLetter", id = person)]
 struct LetterSent {
     person: String,
-    to: privacy::Personal<String>,
+    to: Personal<String>,
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,12 +6,12 @@ use jitney::handler::HandlerError;
 use jitney::outbox::{MemoryOutbox, OutboxStore, SHARDS, Shard};
 use jitney::sourcing::process::{MemoryProcessStore, ProcessRunner, ProcessStore};
 use jitney::sourcing::{
-    Append, EventStore, Expected, Filter, MemoryReadModel, MemoryStore, OnFailure, Projecting, Projection,
-    Projector, StoredEvent,
+    Aggregate, Append, ErrorKind, EventStore, Events, Expected, Filter, HandleError, MemoryReadModel,
+    MemoryStore, OnFailure, Projecting, Projection, Projector, Repository, StoredEvent,
 };
-use jitney_testkit::mirror::Mirror;
+use jitney_testkit::mirror::{Mirror, PersonalText};
 
-use crate::parcels::{Addressed, Courier, MIRRORED, NAME, addressed, append, name_of, stream};
+use crate::parcels::{Addressed, Courier, MIRRORED, NAME, Parcel, addressed, append, name_of, stream};
 use crate::setting::PATIENCE;
 
 struct Labels;
@@ -120,4 +120,39 @@ async fn what_was_changed_is_given_to_no_projection_even_if_it_reads_nothing() {
     assert_eq!(model.read("counts", |counts| counts.keys().cloned().collect::<Vec<_>>()).unwrap(), ["p-1"]);
     assert_eq!(running.passed(10).await.unwrap().len(), 1);
     running.shutdown().await.unwrap();
+}
+
+/// Says a name once more that it was told before.
+#[derive(Default)]
+struct Echo(Option<PersonalText>);
+
+impl Aggregate for Echo {
+    type Event = Addressed;
+    type Command = ();
+    type Error = std::convert::Infallible;
+
+    fn decide(&self, (): ()) -> Result<Events<Addressed>, std::convert::Infallible> {
+        let name = self.0.clone().expect("it was told");
+        Ok(Addressed { parcel: "p-1".to_owned(), name }.into())
+    }
+
+    fn evolve(&mut self, event: &Addressed) {
+        self.0 = Some(event.name.clone());
+    }
+}
+
+#[tokio::test]
+async fn who_is_forgotten_while_an_aggregate_decides_is_decided_on_anew() {
+    let mirror = Mirror::new();
+    let store = MemoryStore::new().sealed_by(mirror.clone());
+    store.append(append("e-1", &addressed("p-1", "c-1"))).await.unwrap();
+    mirror.forget_once_opened("c-1");
+    let echoes = Repository::<Echo>::new(store);
+    assert_eq!(echoes.handle("p-1", ()).await.unwrap().events, 1);
+    assert_eq!(echoes.load("p-1").await.unwrap().state().0.as_ref().unwrap().text, None);
+    // What is not from what was read stays refused.
+    let parcels = Repository::<Parcel>::new(MemoryStore::new().sealed_by(mirror));
+    let error = parcels.handle("p-2", addressed("p-2", "c-1")).await.unwrap_err();
+    let HandleError::Store(error) = error;
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Forgotten, false));
 }

@@ -54,6 +54,28 @@ pub(crate) async fn a_process_waits_for_keys(database: &impl Database) {
     assert_eq!(runner.look("p-1").await.unwrap().unwrap().state.grams, 7);
 }
 
+pub(crate) async fn who_is_forgotten_while_an_input_is_handled_is_read_anew(database: &impl Database) {
+    let runner = database.runner().on_failure(OnFailure::Park);
+    database.append(append("e-1", &addressed("p-1", "c-1"))).await;
+    database.append(append("e-2", &addressed("p-2", "c-2"))).await;
+    database.mirror().forget_once_opened("c-1");
+    runner.catch_up().await.unwrap();
+    assert!(runner.parked(10).await.unwrap().is_empty(), "nothing is wrong with the event");
+    for (parcel, text) in [("p-1", None), ("p-2", Some(NAME))] {
+        let name = runner.look(parcel).await.unwrap().unwrap().state.name.unwrap();
+        assert_eq!(name.text.as_deref(), text, "{parcel}");
+    }
+    // In a state that was read before.
+    database.append(append("e-3", &weighed(7))).await;
+    let third = append("e-4", &Weighed { parcel: "p-2".to_owned(), grams: 8 });
+    database.append(third).await;
+    database.mirror().forget_once_opened("c-2");
+    runner.catch_up().await.unwrap();
+    assert!(runner.parked(10).await.unwrap().is_empty());
+    let state = runner.look("p-2").await.unwrap().unwrap().state;
+    assert_eq!((state.grams, state.name.unwrap().text), (8, None));
+}
+
 pub(crate) async fn a_process_that_nothing_seals_is_not_stored(database: &impl Database) {
     database.append(append("e-1", &addressed(QUIET, "c-1"))).await;
     let processes = database.processes(&database.plain());

@@ -52,6 +52,7 @@ pub(super) async fn decide_alike(
                 leave(items);
                 return None;
             }
+            Err(error) if error.kind() == ErrorKind::Forgotten => verdict = Verdict::Failed(error.into()),
             Err(error) => verdict = Verdict::Failed(HandlerError::permanent(error)),
         }
     }
@@ -111,6 +112,10 @@ pub(super) async fn decide(
                         None => tried.settle(Settle::Ack),
                         Some(outputs) => tried.store(route, outputs),
                     }
+                }
+                // Its outputs are of somebody who was forgotten since it was opened.
+                Err(error) if error.kind() == ErrorKind::Forgotten => {
+                    return failed(group, route, tried, &HandlerError::from(error));
                 }
                 Err(error) => not_committed(group, route, tried, error),
             }

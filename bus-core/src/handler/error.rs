@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// An error that a handler returned, of any type; retryable unless said otherwise.
 ///
@@ -65,7 +65,9 @@ where
 {
     fn from(error: E) -> Self {
         let source = error.into();
-        let retryable = source.downcast_ref::<Error>().is_none_or(Error::is_retryable);
+        // Another attempt is given the event as it is by then: without whoever was forgotten meanwhile.
+        let may_pass = |error: &Error| error.is_retryable() || error.kind() == ErrorKind::Forgotten;
+        let retryable = source.downcast_ref::<Error>().is_none_or(may_pass);
         HandlerError { source, retryable }
     }
 }

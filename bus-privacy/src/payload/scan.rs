@@ -31,12 +31,16 @@ pub(crate) struct Found<F> {
     pub(crate) form: F,
 }
 
-/// The values of the form `F`, in their order. None of them costs one look for the mark.
+/// How the mark may be written by somebody who does not want it to be seen; nobody else has reason to write letters so.
+const ESCAPED: &[u8] = br"\u00";
+
+/// The values of the form `F`, in their order. None of them costs a look for the mark, and one for escapes that may hide it.
 pub(crate) fn find<'a, F: Form<'a>>(text: &'a [u8]) -> Result<Vec<Found<F>>, Error> {
-    match memmem::rfind(text, F::MARK.as_bytes()) {
-        None => Ok(Vec::new()),
-        Some(last) => Scan { text, at: 0, open: Vec::new() }.run(last),
-    }
+    let last = match memmem::find(text, ESCAPED) {
+        Some(_) => Some(text.len()),
+        None => memmem::rfind(text, F::MARK.as_bytes()),
+    };
+    last.map_or_else(|| Ok(Vec::new()), |last| Scan { text, at: 0, open: Vec::new() }.run(last))
 }
 
 /// An object or an array that the scan is inside of.
@@ -149,6 +153,16 @@ impl<'a> Scan<'a> {
                 );
                 return Err(Error::new(ErrorKind::Malformed, what));
             }
+            if self.text[start..end.max(start)].contains(&b'\\')
+                && self.key(&(start..end)) == F::MARK.trim_matches('"')
+            {
+                let what = format!(
+                    "the name of {} is written with escapes at `{}`, which nobody does here; look at who has written it",
+                    F::WHAT,
+                    self.path()
+                );
+                return Err(Error::new(ErrorKind::Malformed, what));
+            }
         }
         Ok(())
     }
@@ -182,5 +196,28 @@ impl<'a> Scan<'a> {
             }
         }
         String::from_utf8_lossy(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::{Open, Sealed};
+
+    #[test]
+    fn a_mark_that_hides_in_escapes_is_refused() {
+        for hidden in [
+            r#"{"a":{"\u0024personal":{"subject":"s","value":1}}}"#,
+            r#"{"a":{"$p\u0065rsonal":{"subject":"s","value":1}}}"#,
+            r#"[{"\u0024\u0070\u0065\u0072\u0073\u006f\u006e\u0061\u006c":{}}]"#,
+        ] {
+            let error = find::<Open<'_>>(hidden.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{hidden}");
+        }
+        let hidden = br#"{"a":{"\u0024sealed":{"alg":"x"}}}"#;
+        assert_eq!(find::<Sealed<'_>>(hidden).unwrap_err().kind(), ErrorKind::Malformed);
+        let found = br#"{"a\u0007":"\u0024personal","b":{"$personal":{"subject":"s","value":"\u0001"}},"c\\u0024":1}"#;
+        let found = find::<Open<'_>>(found).unwrap();
+        assert_eq!((found.len(), found[0].path.as_str()), (1, "/b"));
     }
 }

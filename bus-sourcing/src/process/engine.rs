@@ -129,10 +129,11 @@ impl<P: ProcessManager> Engine<P> {
         Ok(handling)
     }
 
-    /// Pauses before the next attempt, where one can help: at a conflict, and where the answer was lost, since the mark of the
-    /// step then says whether it is stored.
+    /// Pauses before the next attempt, where one can help: at a conflict, where somebody was forgotten since the state was read, and
+    /// where the answer was lost, since the mark of the step then says whether it is stored.
     async fn again(&self, attempt: &mut u32, error: Error) -> Result<(), Error> {
-        if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unknown) || *attempt == ATTEMPTS {
+        use ErrorKind::{Conflict, Forgotten, Unknown};
+        if !matches!(error.kind(), Conflict | Forgotten | Unknown) || *attempt == ATTEMPTS {
             return Err(error);
         }
         self.env.sleep(self.env.random_up_to(Duration::from_millis(2 << (*attempt).min(7)))).await;

@@ -171,8 +171,13 @@ impl<P: ProcessManager> Following<P> {
 
     async fn make_turn(&mut self) -> Result<Turn, Error> {
         let Some(from) = self.claim().await? else { return Ok(Turn::Standby) };
-        let page = self.events.read_all(&from, &self.filter, self.settings.batch).await?;
-        let mut stored = self.store_page(from, &page).await;
+        let mut page = self.events.read_all(&from, &self.filter, self.settings.batch).await?;
+        let mut stored = self.store_page(from.clone(), &page).await;
+        if stored.as_ref().is_err_and(|error| error.kind() == ErrorKind::Forgotten) {
+            // Since the events were read; they are erased by now.
+            page = self.events.read_all(&from, &self.filter, self.settings.batch).await?;
+            stored = self.store_page(from, &page).await;
+        }
         if stored.as_ref().is_err_and(is_refused) {
             stored = self.store_each(&page).await;
         }

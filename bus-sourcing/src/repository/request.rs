@@ -157,7 +157,8 @@ impl<'a, A: Aggregate> Request<'a, A> {
     }
 
     /// Has the aggregate `id` decide on `command`, and appends what it decides. When another writer was faster, the
-    /// aggregate is loaded again and decides anew, as often as the repository allows, with a pause that grows. An append that
+    /// aggregate is loaded again and decides anew, as often as the repository allows, with a pause that grows; and once where somebody
+    /// was forgotten since it was loaded. An append that
     /// the store did not answer is made again under the same ids, so that its events are there once.
     ///
     /// # Errors
@@ -179,7 +180,7 @@ impl<'a, A: Aggregate> Request<'a, A> {
             return Err(HandleError::Store(Error::new(ErrorKind::Invalid, what)));
         }
         let stream = self.repository.stream(id);
-        let mut attempt = 1;
+        let (mut attempt, mut has_forgotten) = (1, false);
         loop {
             let root = self.repository.load_stream(stream.clone()).await.map_err(HandleError::Store)?;
             match self.attempt(root, command.clone()).await {
@@ -189,6 +190,10 @@ impl<'a, A: Aggregate> Request<'a, A> {
                     tracing::debug!(%stream, attempt, "another writer was faster; deciding anew");
                     self.pause(attempt).await;
                     attempt += 1;
+                }
+                // Since the aggregate was loaded: what it has of them is erased by now.
+                Err(HandleError::Store(error)) if error.kind() == ErrorKind::Forgotten && !has_forgotten => {
+                    has_forgotten = true;
                 }
                 outcome => return outcome,
             }

@@ -116,7 +116,8 @@ impl<A: Aggregate> Repository<A> {
         let (mut replay, last) = match self.intact_snapshot(stream, snapshots).await {
             Ok(Some(snapshot)) => snapshot,
             Ok(None) => return Ok(None),
-            Err(wrong) => {
+            Err(Unusable::Failed(error)) => return Err(error),
+            Err(Unusable::PassedOver(wrong)) => {
                 passed_over(&wrong);
                 return Ok(None);
             }
@@ -138,31 +139,37 @@ impl<A: Aggregate> Repository<A> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the snapshot.
+    /// What is wrong with the snapshot; or that a key cannot be had, which is no fault of it.
     async fn intact_snapshot(
         &self,
         stream: &StreamId,
         snapshots: &Snapshots<A>,
-    ) -> Result<Option<(Replay<A>, Id)>, String> {
+    ) -> Result<Option<(Replay<A>, Id)>, Unusable> {
         let Some(store) = self.store.snapshots() else { return Ok(None) };
         let loaded = store.load_snapshot(stream).await;
         let Some(snapshot) = loaded.map_err(|error| error_chain(&error))? else { return Ok(None) };
         if !snapshot.is_intact() {
-            return Err("it is damaged: its checksum is not that of its content".to_owned());
+            return Err("it is damaged: its checksum is not that of its content".to_owned().into());
         }
         if snapshot.schema != snapshots.schema {
-            return Err("it was made by another version of the state".to_owned());
+            return Err("it was made by another version of the state".to_owned().into());
         }
         let sealer = self.store.sealer();
         if sealer.is_none() && has_sealed(&snapshot.state) {
-            return Err(
-                "its personal data is sealed, and the store was given nothing that opens it".to_owned()
-            );
+            let why = "its personal data is sealed, and the store was given nothing that opens it";
+            return Err(why.to_owned().into());
         }
         let name = name_of(snapshot.sequence, &snapshot.event_id);
         let place = Place::state(stream.aggregate_type(), stream.aggregate_id(), &name);
-        let state = open_state(sealer, place, "its state", snapshot.state.into()).await;
-        let state = state.map_err(|error| error_chain(&error))?;
+        let what = format!("the state in the snapshot of stream {stream}");
+        let state = match open_state(sealer, place, &what, snapshot.state.into()).await {
+            Ok(state) => state,
+            // The events would want the same keys.
+            Err(error) if error.is_retryable() || error.kind() == ErrorKind::Config => {
+                return Err(Unusable::Failed(error));
+            }
+            Err(error) => return Err(error_chain(&error).into()),
+        };
         let state = (snapshots.read)(&state).map_err(|error| error_chain(&*tellable(&state, error)))?;
         let loaded = Loaded { snapshot_sequence: snapshot.sequence, since: Some(snapshot.time) };
         Ok(Some((Replay { state, sequence: snapshot.sequence, loaded }, snapshot.event_id)))
@@ -197,6 +204,20 @@ impl<A: Aggregate> Repository<A> {
             Ok(()) => root.snapshot = Loaded { snapshot_sequence: root.sequence(), since: Some(now) },
             Err(error) => tracing::warn!(%stream, error, "making a snapshot failed; the events are stored"),
         }
+    }
+}
+
+/// Why a snapshot is not loaded from.
+enum Unusable {
+    /// This is wrong with it, and the events say the same.
+    PassedOver(String),
+    /// The load has failed.
+    Failed(Error),
+}
+
+impl From<String> for Unusable {
+    fn from(wrong: String) -> Self {
+        Unusable::PassedOver(wrong)
     }
 }
 

@@ -76,6 +76,6 @@ impl<P: ProcessManager> Following<P> {
 
 /// Whether a store answers with `error` to the same steps however often they are made.
 pub(super) fn is_refused(error: &Error) -> bool {
-    use ErrorKind::{Decode, Encode, Invalid, Store};
-    matches!(error.kind(), Invalid | Encode | Decode | Store) && !error.is_retryable()
+    use ErrorKind::{Decode, Encode, Forgotten, Invalid, Store};
+    matches!(error.kind(), Invalid | Encode | Decode | Forgotten | Store) && !error.is_retryable()
 }
