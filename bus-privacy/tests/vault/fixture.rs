@@ -157,11 +157,14 @@ pub(crate) async fn open(
 /// The kind of `error`, and whether it is worth another try. Where it is about keys, and not about the payload, it is an error of the
 /// set-up: nobody is to give up an event for it.
 pub(crate) fn kind(error: &jitney_core::Error) -> (ErrorKind, bool) {
-    use jitney_core::ErrorKind::{Config, Layer};
+    use jitney_core::ErrorKind::{Config, Forgotten, Layer};
     let ours = Error::within(error).unwrap();
-    let is_of_keys =
-        matches!(ours.kind(), ErrorKind::UnknownKey | ErrorKind::WrongMasterKey | ErrorKind::Unsupported);
-    assert_eq!(error.kind(), if is_of_keys { Config } else { Layer });
+    let expected = match ours.kind() {
+        ErrorKind::UnknownKey | ErrorKind::WrongMasterKey | ErrorKind::Unsupported => Config,
+        ErrorKind::Forgotten => Forgotten,
+        _ => Layer,
+    };
+    assert_eq!(error.kind(), expected);
     assert_eq!(ours.is_retryable(), error.is_retryable());
     (ours.kind(), error.is_retryable())
 }
