@@ -8,7 +8,7 @@ use jitney::privacy::{
     ValueHash, Vault, WrappedKey,
 };
 use jitney::sql::sqlx::{self, raw_sql};
-use jitney::sql::{PostgresKeyStore, SqliteKeyStore, SqliteStore};
+use jitney::sql::{PostgresKeyStore, PostgresStore, SqliteKeyStore, SqliteStore};
 
 use super::fixture::{Seen, master, subject};
 use crate::folder::Folder;
@@ -311,4 +311,17 @@ async fn a_pseudonym_waits_for_a_forgetting_that_is_under_way() {
     raw_sql(rest).execute(&mut forgetting).await.unwrap();
     assert_eq!(storing.await.unwrap().unwrap(), None);
     assert_eq!(keys.find_pseudonym(&pseudonym(1, &one, 1).pseudonym).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_beside_events_do_not_wait_for_the_connections_of_the_events() {
+    let database = database().await;
+    let builder = PostgresStore::builder(&database).max_connections(1);
+    let store = builder.acquire_timeout(std::time::Duration::from_secs(5)).connect().await.unwrap();
+    let keys = PostgresKeyStore::of(&store);
+    let transaction = store.pool().begin().await.unwrap();
+    let one = subject("1");
+    keys.create(&one, key(&one, 1).await).await.unwrap();
+    assert!(matches!(keys.get(&one).await.unwrap(), Some(Entry::Key(_))));
+    transaction.rollback().await.unwrap();
 }

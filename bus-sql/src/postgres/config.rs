@@ -20,6 +20,12 @@ use super::store::PostgresStore;
 use super::{epoch, migrate};
 use crate::inline::made_inline;
 
+/// How many connections are beside those of a store, and how long is waited for one of them.
+#[cfg(feature = "privacy")]
+const BESIDE: u32 = 4;
+#[cfg(feature = "privacy")]
+const BESIDE_WITHIN: Duration = Duration::from_secs(10);
+
 /// A connection that was idle for longer is tried before it is used: the server may be another one by now.
 const TRUSTED: Duration = Duration::from_secs(1);
 
@@ -164,6 +170,19 @@ impl PostgresStoreBuilder {
         let inline = made_inline(&self.inline, &store, PostgresReadModel::of(&store), &self.env).await?;
         Ok(store.with_inline(Inline::of(inline)))
     }
+}
+
+/// The same database by a few connections of its own, made when they are needed: for what is asked while those of `store` wait for the answer.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[cfg(feature = "privacy")]
+pub(super) fn beside(store: &PostgresStore) -> PostgresStore {
+    let (options, schema) = ((*store.pool().connect_options()).clone(), store.schema().clone());
+    let settings = PgPoolOptions::new().max_connections(BESIDE).acquire_timeout(BESIDE_WITHIN);
+    let (place, pool) = (place(&options), careful(settings, &schema).connect_lazy_with(options));
+    PostgresStore::new(store.env().clone(), pool, schema, None, &place)
 }
 
 /// A pool whose connections are tried only after a rest, and which looks at the epoch wherever it connects: the server behind

@@ -8,6 +8,7 @@ use jitney_privacy::{
 use jitney_sourcing::Error as StoreError;
 use sqlx::{Connection, PgPool};
 
+use super::config::beside;
 use super::error::{Effect, failed};
 use super::pseudonyms;
 use super::store::PostgresStore;
@@ -83,7 +84,7 @@ impl PostgresKeyStore {
     ///
     /// As [`PostgresStore::connect`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Ok(PostgresKeyStore::of(&PostgresStore::connect(url).await?))
+        Ok(PostgresKeyStore { store: PostgresStore::connect(url).await? })
     }
 
     /// The keys in schema `jitney` of the database of `pool`; its tables are made where they are missing.
@@ -96,13 +97,18 @@ impl PostgresKeyStore {
     ///
     /// As [`PostgresStore::connect`].
     pub async fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
-        Ok(PostgresKeyStore::of(&PostgresStore::from_pool(pool).await?))
+        Ok(PostgresKeyStore { store: PostgresStore::from_pool(pool).await? })
     }
 
-    /// The keys beside the events of `store`, on its connections. A backup of the one has the other too: keep keys in a database
+    /// The keys beside the events of `store`, on up to four connections of their own: a key may be asked for while all of the store's are in
+    /// transactions that wait for it. A backup of the one has the other too: keep keys in a database
     /// of their own where backups of events are kept for longer than a forgotten person may be in them.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
     pub fn of(store: &PostgresStore) -> Self {
-        PostgresKeyStore { store: store.clone() }
+        PostgresKeyStore { store: beside(store) }
     }
 
     async fn read(&self, subject: &Subject) -> Result<Option<KeyRow>, StoreError> {
