@@ -36,6 +36,8 @@
 
 mod cipher;
 mod error;
+#[cfg(feature = "sourcing")]
+mod followers;
 mod forgetting;
 mod key;
 mod key_store;
@@ -47,6 +49,8 @@ mod subject;
 mod vault;
 
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "sourcing")]
+pub use followers::{read_models, snapshots};
 pub use forgetting::{FollowerError, ForgetReport, Forgetting, follower};
 pub use key::{DataKey, KEY_BYTES, KeyId, WrappedKey};
 pub use key_store::{Entry, Forget, Forgotten, KeyStore, MemoryKeyStore, Tombstone, Unfinished};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jitney::error_chain;
-use jitney::privacy::{MasterKey, MasterKeys, MemoryKeyStore, Subject, Vault, VaultBuilder, follower};
+use jitney::privacy::{MasterKey, MasterKeys, MemoryKeyStore, Vault, VaultBuilder, read_models, snapshots};
 
 use super::recipient::subject;
 use super::store::Store;
@@ -73,27 +73,9 @@ pub async fn forget(
     out: &mut impl Write,
 ) -> Result<(), String> {
     let subject = subject(customer).map_err(|error| error_chain(&error))?;
-    let mut vault = vault.forget_within(within);
-    if store.events.snapshots().is_some() {
-        let events = Arc::clone(&store.events);
-        vault = vault.also(follower("snapshots", move |subject: Subject| {
-            let events = Arc::clone(&events);
-            async move {
-                let Some(snapshots) = events.snapshots() else { return Ok("none".to_owned()) };
-                let deleted = snapshots.delete_snapshots_of(subject.as_str()).await?;
-                Ok(format!("{deleted} deleted"))
-            }
-        }));
-    }
-    if let Some(phones) = store.phones.clone() {
-        let events = Arc::clone(&store.events);
-        vault = vault.also(follower("phone list", move |_| {
-            let (phones, events) = (Arc::clone(&phones), Arc::clone(&events));
-            async move {
-                phones.forget(events).await?;
-                Ok("made anew".to_owned())
-            }
-        }));
+    let mut vault = vault.forget_within(within).also(snapshots(Arc::clone(&store.events)));
+    if let Some(phones) = &store.phones {
+        vault = vault.also(read_models(phones.rebuilds(Arc::clone(&store.events))));
     }
     let vault = vault.open().await.map_err(|error| error_chain(&error))?;
     let report = vault.forget(&subject).await.map_err(|error| error_chain(&error))?;

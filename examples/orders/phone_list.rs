@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jitney::error_chain;
 use jitney::sourcing::EventStore;
+use jitney::sourcing::projection::Rebuilds;
 
 use super::recipient::Recipient;
 use super::store::Store;
@@ -22,12 +23,8 @@ pub trait PhoneList: Send + Sync {
     /// When database or store do not answer, or an event cannot be handled.
     async fn catch_up(&self, events: Arc<dyn EventStore>) -> jitney::Result<()>;
 
-    /// Makes it anew, where there is one, without anybody who is forgotten.
-    ///
-    /// # Errors
-    ///
-    /// As [`catch_up`](Self::catch_up).
-    async fn forget(&self, events: Arc<dyn EventStore>) -> jitney::Result<()>;
+    /// How it is made anew, where there is one: of `events`, without anybody who is forgotten.
+    fn rebuilds(&self, events: Arc<dyn EventStore>) -> Rebuilds;
 
     /// Who gets each order.
     ///
@@ -108,11 +105,9 @@ macro_rules! on_database {
                     Ok(there?)
                 }
 
-                async fn forget(&self, events: Arc<dyn EventStore>) -> jitney::Result<()> {
+                fn rebuilds(&self, events: Arc<dyn EventStore>) -> Rebuilds {
                     let model = self.clone();
-                    let anew = Rebuilds::new().of(move || Projector::new(Arc::clone(&events), model.clone(), Phones));
-                    anew.run().await?;
-                    Ok(())
+                    Rebuilds::new().of(move || Projector::new(Arc::clone(&events), model.clone(), Phones))
                 }
 
                 async fn recipients(&self) -> jitney::Result<BTreeMap<String, Recipient>> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use futures_util::future::BoxFuture;
+use jitney_core::error_chain;
 
 use super::{BuildState, Projection, Projector, ReadModel};
 use crate::{Error, ErrorKind};
@@ -63,7 +64,7 @@ impl Rebuilds {
     ///
     /// # Errors
     ///
-    /// Those of [`Projector::rebuild`], of the first one that fails, when all others were made anew. Of kind
+    /// Those of [`Projector::rebuild`], of all that fail, when all others were made anew. Of kind
     /// [`Unsupported`](ErrorKind::Unsupported) where one is inline, which a rebuild would have it be no longer: raise its
     /// [version](Projection::version) and open the store with it. Of kind [`Config`](ErrorKind::Config) where one is paused: resume
     /// it first.
@@ -77,14 +78,25 @@ impl Rebuilds {
     /// What was made stays so; what is being made is left beside the old one.
     pub async fn run(&self) -> Result<Vec<Rebuilt>, Error> {
         let mut made = Vec::with_capacity(self.0.len());
-        let mut failed = Ok(());
+        let mut failed = Vec::new();
         for rebuild in &self.0 {
             match rebuild().await {
                 Ok(rebuilt) => made.extend(rebuilt),
-                Err(error) => failed = failed.and(Err(error)),
+                Err(error) => failed.push(error),
             }
         }
-        failed.map(|()| made)
+        if failed.len() < 2 {
+            return failed.pop().map_or(Ok(made), Err);
+        }
+        let all: Vec<_> = failed.iter().map(|error| error_chain(error)).collect();
+        let what = format!(
+            "making read models anew since somebody is forgotten, {} failed: {}",
+            all.len(),
+            all.join("; ")
+        );
+        // Once more is worth it where it is for one of them.
+        let retryable = failed.iter().any(Error::is_retryable);
+        Err(Error::new(failed[0].kind(), what).retryable(retryable))
     }
 }
 
