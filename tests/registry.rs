@@ -10,4 +10,6 @@ mod registry {
     mod round_trip;
     mod scene;
     mod start;
+    #[cfg(feature = "validation")]
+    mod validated;
 }

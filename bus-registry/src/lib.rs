@@ -44,6 +44,8 @@ mod protobuf;
 mod registry;
 mod startup;
 mod subject;
+#[cfg(feature = "validation")]
+mod validation;
 
 #[cfg(feature = "avro")]
 pub use apache_avro;
@@ -54,3 +56,5 @@ pub use foreign::ForeignRecord;
 pub use limits::{MAX_PAYLOAD_DEPTH, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH};
 pub use registry::{Compatibility, Format, RegisteredSchema, Schema, SchemaRegistry, SchemaVersion, Verdict};
 pub use subject::SubjectNaming;
+#[cfg(feature = "validation")]
+pub use validation::validation_by;
