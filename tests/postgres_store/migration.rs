@@ -37,7 +37,7 @@ async fn tables_of_an_earlier_version_are_brought_up_to_date_with_what_is_in_the
             jitney.projection_shards, jitney.projection_workers, jitney.projection_passed, jitney.inbox, jitney.processes,
             jitney.process_steps, jitney.process_deadlines, jitney.process_feeds, jitney.process_parked,
             jitney.projection_streams, jitney.projection_gaps, jitney.projection_events, jitney.subject_followers,
-            jitney.subject_keys;
+            jitney.subject_keys, jitney.pseudonyms;
         DROP FUNCTION jitney.refuse_without_inline;
         DELETE FROM jitney.migrations WHERE version > 1";
     execute(&url, back).await;
