@@ -158,8 +158,13 @@ async fn prepared(
             return Err(error);
         }
         failed += 1;
-        let (topic, error) = (&*message.topic, error_chain(&error));
-        tracing::warn!(group = group.name, topic, error, "a message cannot be decoded yet, and waits");
+        let (topic, error, what) =
+            (&*message.topic, error_chain(&error), "a message cannot be decoded yet, and waits");
+        // Once where somebody looks, and not for each of many attempts.
+        match failed {
+            1 => tracing::warn!(group = group.name, topic, error, "{what}"),
+            _ => tracing::debug!(group = group.name, topic, error, failed, "{what}"),
+        }
         group.bus.env().sleep(AGAIN.delay(group.bus.env(), failed)).await;
         // Another message's wait may have brought it.
         let Some(next) = group.bus.codec().prepare(&message) else { return Ok(()) };
