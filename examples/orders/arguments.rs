@@ -115,6 +115,10 @@ impl Arguments {
             Some("`--store` is for a run in one process: leave it out, or `--role`")
         } else if !has(Role::Intake) && (self.input.is_some() || self.repeat > 1) {
             Some("`--input` and `--repeat` are for the role that places orders: add `--role intake`")
+        } else if self.would_lose_keys() {
+            Some(
+                "the store outlives the run, and the keys of customers would not: `--keys sqlite://keys.db` or `--keys postgres://…`",
+            )
         } else if !has(Role::Report) && (self.json || self.follow.is_some()) {
             Some("`--json` and `--follow` are for the role that has the figures: `--role report`")
         } else {
@@ -137,6 +141,17 @@ impl Arguments {
         } else {
             None
         }
+    }
+
+    #[cfg(feature = "privacy")]
+    fn would_lose_keys(&self) -> bool {
+        let is_kept = self.store.as_ref().is_some_and(|store| store != "memory");
+        self.customers.is_some() && self.keys.is_none() && is_kept
+    }
+
+    #[cfg(not(feature = "privacy"))]
+    fn would_lose_keys(&self) -> bool {
+        false
     }
 
     #[cfg(feature = "privacy")]

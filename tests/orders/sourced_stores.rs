@@ -194,6 +194,16 @@ async fn what_makes_no_sense_is_said() {
         assert_eq!((code, &*out), (MISUSED, ""), "{arguments:?}: {err}");
         assert!(err.contains(part) && !err.contains("secret"), "{arguments:?}: {err}");
     }
+    #[cfg(feature = "privacy")]
+    for (arguments, part) in [
+        (&["--store", "sqlite://no.db", "--customers", "no.jsonl"][..], "the keys of customers would not"),
+        (&["phones", "--store", "sqlite://no.db"], "name where the keys are"),
+        (&["forget", "VINET", "--store", "sqlite://no.db"], "name where the keys are"),
+    ] {
+        let Printed { code, out, err } = call(arguments).await;
+        assert_eq!((code, &*out), (MISUSED, ""), "{arguments:?}: {err}");
+        assert!(err.contains(part), "{arguments:?}: {err}");
+    }
     for time in ["yesterday", "2026-01-31", "2026-01-31T17:00:00"] {
         let refused = Arguments::try_parse_from(["orders", "as-of", time, "--store", "sqlite://no.db"]);
         let said = refused.unwrap_err().to_string();

@@ -9,6 +9,9 @@ use tracing::{Event, Metadata, Subscriber};
 
 static LOG: Mutex<String> = Mutex::new(String::new());
 
+/// What is logged to see whether it is found.
+pub const PLANTED: &str = "planted in the log";
+
 struct Everything;
 
 struct Written;
@@ -48,7 +51,10 @@ impl Subscriber for Everything {
 /// Begins to keep what is logged.
 pub fn keep() {
     static KEPT: Once = Once::new();
-    KEPT.call_once(|| tracing::subscriber::set_global_default(Everything).unwrap());
+    KEPT.call_once(|| {
+        tracing::subscriber::set_global_default(Everything).unwrap();
+        tracing::trace!(text = PLANTED);
+    });
 }
 
 /// What was logged.

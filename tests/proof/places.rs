@@ -8,7 +8,7 @@ use jitney::kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use jitney::kafka::rdkafka::error::KafkaError;
 use jitney::kafka::rdkafka::message::{BorrowedMessage, Headers, Message};
 use jitney::kafka::rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use jitney::sql::sqlx::{self, AssertSqlSafe};
+use jitney::sql::sqlx::{self, AssertSqlSafe, Connection};
 
 use crate::server::{self, Database};
 
@@ -55,12 +55,30 @@ impl Place {
     pub async fn everything(&self) -> Found {
         match self {
             Place::Nowhere | Place::Memory => Vec::new(),
-            Place::Sqlite(folder) => files(folder),
+            Place::Sqlite(folder) => {
+                let mut found = files(folder);
+                found.extend(tables_of_file(&folder.join("orders.db")).await);
+                found
+            }
             Place::Postgres(database) => tables(database).await,
             Place::Kafka(servers, name) => {
                 let (servers, prefix) = (servers.clone(), format!("{name}."));
                 tokio::task::spawn_blocking(move || topics(&servers, &prefix)).await.unwrap()
             }
+        }
+    }
+}
+
+impl Place {
+    /// How the places end in which orders are to be found, so that a search of nothing is noticed.
+    pub fn with_orders(&self) -> &'static [&'static str] {
+        match self {
+            Place::Nowhere | Place::Memory => &[],
+            Place::Sqlite(_) => {
+                &["orders.db", " jitney_events", " jitney_outbox", " jitney_snapshots", " phones"]
+            }
+            Place::Postgres(_) => &[".events", ".outbox", ".snapshots", ".phones"],
+            Place::Kafka(..) => &[".Order-events", "snapshots"],
         }
     }
 }
@@ -91,6 +109,25 @@ async fn tables(url: &str) -> Found {
         let rows = AssertSqlSafe(format!("SELECT row::text FROM {name} AS row"));
         let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
         found.push((name, rows.join("\n").into()));
+    }
+    found
+}
+
+/// The rows of all tables of a file, with binary columns in hexadecimal digits.
+async fn tables_of_file(path: &std::path::Path) -> Found {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
+    let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut connection).await.unwrap();
+    let mut found = Vec::new();
+    for name in names {
+        let columns =
+            "SELECT group_concat('quote(\"' || name || '\")', ' || '' '' || ') FROM pragma_table_info(?1)";
+        let columns: String =
+            sqlx::query_scalar(columns).bind(&name).fetch_one(&mut connection).await.unwrap();
+        let rows = AssertSqlSafe(format!("SELECT {columns} FROM \"{name}\""));
+        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
+        found.push((format!("the table {name}"), rows.join("\n").into()));
     }
     found
 }

@@ -154,6 +154,11 @@ impl Shop {
         }
     }
 
+    /// How the places end in which orders are to be found.
+    pub fn with_orders(&self) -> Vec<&'static str> {
+        [&["the bus", "the dead letters"], self.place.with_orders()].concat()
+    }
+
     /// What is left anywhere, and where.
     pub async fn everything(&self) -> Found {
         let mut all = self.place.everything().await;
