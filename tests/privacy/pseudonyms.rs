@@ -10,6 +10,7 @@ use super::fixture::{Seen, Setting, kind, service, setting, subject};
 const PHONE: &str = "030-0074321";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[cfg_attr(feature = "validation", derive(schemars::JsonSchema))]
 #[event(aggregate = "JitneyTestsVisit", id = visit)]
 #[serde(rename_all = "camelCase")]
 struct VisitMade {
@@ -181,4 +182,16 @@ async fn each_variant_has_its_own_fields() {
     let payloads = published(&setting);
     assert_eq!(payloads[1], serde_json::json!({}));
     assert_eq!((purpose(&payloads[0]["n"]), &payloads[0]["count"]), ("names".to_owned(), &2.into()));
+}
+
+#[cfg(feature = "validation")]
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_validates_takes_pseudonyms_for_the_texts_that_they_become() {
+    use jitney::contract::{Validation, events};
+    let setting = setting().await;
+    let validation = Validation::of(events![VisitMade]).unwrap().typed_events();
+    let bus = Bus::builder(setting.memory.clone()).env(jitney::Env::seeded(3));
+    let bus = bus.layer(validation).layer(setting.vault.layer()).build();
+    bus.publish(&VisitMade { billed_to: None, ..visit(1, "ALFKI") }).await.unwrap();
+    assert_eq!(purpose(&published(&setting)[0]["personId"]), "analytics");
 }

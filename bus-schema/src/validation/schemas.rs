@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use jitney_core::event::{StoredPayload, Version};
+use jitney_core::event::{StoredPayload, Version, make_up_pseudonyms};
 use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
@@ -69,7 +69,7 @@ impl Schemas {
         let Some((schema, validator)) = known.and_then(|known| known.nearest(version)) else {
             return invalid(None, Vec::new(), false);
         };
-        let value: Value = match serde_json::from_slice(payload.json()) {
+        let mut value: Value = match serde_json::from_slice(payload.json()) {
             Ok(value) => value,
             Err(error) => {
                 let expected =
@@ -77,6 +77,8 @@ impl Schemas {
                 return invalid(Some(schema), vec![Fault { path: "$".to_owned(), expected }], false);
             }
         };
+        // They are texts when they are out.
+        make_up_pseudonyms(&mut value);
         let mut errors = validator.iter_errors(&value);
         let fault = |error: jsonschema::ValidationError<'_>| Fault {
             path: path(error.instance_path()),
